@@ -1,0 +1,1 @@
+"""Faults on a switch, and drills that prove that the alarm rings."""

@@ -1,0 +1,214 @@
+"""Every alerting rule as it is now: its state, when it is due, what it waits for, and its last life.
+
+Reads what the watcher has seen and asks Prometheus for the two sides of the conditions that are not true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from faults.drills.condition import Comparison, comparisons
+from faults.drills.episodes import Episode
+from faults.drills.journal import Journal
+from faults.drills.stages import current_life, stage_times
+from faults.drills.watch import Sight, Watcher
+from faults.drills.wire import AlertStatus, StageTimes
+from stack.clients.prometheus import AlertRule, PrometheusClient
+from stack.errors import QueryRefused, SourceError
+
+State = Literal["inactive", "pending", "firing", "unknown"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A comparison and the value on its left now; ``None`` where its left side selects nothing."""
+
+    comparison: Comparison
+    value: float | None
+
+
+def rule_state(rule: AlertRule) -> State:
+    """Return the state of ``rule``; ``unknown`` where Prometheus could not evaluate it, or has not yet."""
+    if rule.health == "err":
+        return "unknown"
+    if rule.state == "pending":
+        return "pending"
+    if rule.state == "firing":
+        return "firing"
+    return "inactive" if rule.health == "ok" else "unknown"
+
+
+def due_at(active_at: float, for_s: float, interval_s: float) -> float:
+    """Return when an alert fires that became active at ``active_at``: ``for`` rounded up to the evaluation grid."""
+    if interval_s <= 0.0:
+        return active_at + for_s
+    return active_at + math.ceil(for_s / interval_s - 1e-9) * interval_s
+
+
+def not_true(sides: Sequence[Side]) -> str:
+    """Return the sentence that says why a condition is not true now."""
+    for side in sides:
+        left, sign, right = side.comparison.left, side.comparison.operator, side.comparison.right
+        if side.value is None:
+            return f"no series: `{' '.join(left.split())}` selects nothing"
+        if not side.comparison.holds(side.value):
+            return f"condition is not true: {side.value:.4g} is not {sign} {right:g}"
+    if sides:
+        return "condition is true now; Prometheus sees it at its next evaluation"
+    return "condition is not true: its expression has no result"
+
+
+def waits_for(
+    rule: AlertRule, stages: StageTimes, due: float | None, sides: Sequence[Side], *, at: float, group_wait_s: float
+) -> str:
+    """Return the sentence that says why ``rule`` has not fired yet, or what comes next, at Unix second ``at``."""
+    state = rule_state(rule)
+    if state == "unknown":
+        return f"not evaluated: {rule.last_error or 'Prometheus has not come to it yet'}"
+    if state == "pending":
+        left = 0.0 if due is None else max(0.0, due - at)
+        since = rule.for_s - left
+        return f"pending for {max(0.0, since):.0f} s of {rule.for_s:g} s; due to fire in {left:.0f} s"
+    if state == "firing":
+        return _firing(stages, at, group_wait_s)
+    if stages.resolved is not None and stages.delivered is not None and stages.resolution_delivered is None:
+        return f"resolved {at - stages.resolved:.0f} s ago; waiting for Alertmanager to say so"
+    return not_true(sides)
+
+
+def _firing(stages: StageTimes, at: float, group_wait_s: float) -> str:
+    if stages.delivered is not None:
+        return f"firing; delivered {at - stages.delivered:.0f} s ago"
+    if stages.received is not None:
+        return f"firing; Alertmanager has it and waits for its group (group_wait {group_wait_s:g} s)"
+    return f"firing; waiting for Alertmanager (group_wait {group_wait_s:g} s)"
+
+
+def alert_status(
+    rule: AlertRule,
+    life: Sequence[Episode],
+    stages: StageTimes,
+    sides: Sequence[Side],
+    *,
+    at: float,
+    group_wait_s: float,
+) -> AlertStatus:
+    """Return how ``rule`` stands at Unix second ``at``; ``life``, ``stages`` are its latest, ``sides`` its values."""
+    active = [one for one in rule.alerts if one.state in {"pending", "firing"}]
+    active_since = min((one.started for one in life if one.resolved is None), default=None) if active else None
+    if active and active_since is None:
+        active_since = min(one.active_at for one in active)
+    state = rule_state(rule)
+    due = None
+    if state == "pending" and active_since is not None:
+        due = due_at(active_since, rule.for_s, rule.interval_s)
+    value = sides[0].value if sides else next((one.value for one in active), None)
+    return AlertStatus(
+        alert=rule.name,
+        group=rule.group,
+        severity=rule.labels.get("severity", ""),
+        summary=(active[0] if active else rule).annotations.get("summary", ""),
+        runbook=rule.annotations.get("runbook", rule.annotations.get("runbook_url", "")),
+        expr=rule.expr,
+        for_s=rule.for_s,
+        state=state,
+        instances=len(active),
+        value=None if value is None or not math.isfinite(value) else value,
+        active_since=active_since,
+        due_at=due,
+        waits_for=waits_for(rule, stages, due, sides, at=at, group_wait_s=group_wait_s),
+        stages=stages,
+    )
+
+
+def read_sides(prometheus: PrometheusClient, expr: str) -> tuple[Side, ...]:
+    """Ask Prometheus for the left side of each comparison in ``expr``. Blocks; raises ``SourceError``."""
+    sides = []
+    for comparison in comparisons(expr):
+        samples = prometheus.query(comparison.left)
+        values = [sample.value for sample in samples]
+        nearest = comparison.nearest(values)
+        sides.append(Side(comparison, math.nan if values and nearest is None else nearest))
+    return tuple(sides)
+
+
+class AlertBoard:
+    """The alerts of one stack, as ``GET /alerts`` shows them. Answers are kept for ``fresh_s`` seconds."""
+
+    def __init__(self, watcher: Watcher, journal: Journal, *, group_wait_s: float, fresh_s: float) -> None:
+        self._watcher, self._journal = watcher, journal
+        self._group_wait_s, self._fresh_s = group_wait_s, fresh_s
+        self._reading = asyncio.Lock()
+        self._sides: Mapping[str, tuple[Side, ...]] = {}
+        self._read_at = -math.inf
+
+    async def statuses(self) -> list[AlertStatus]:
+        """Return every alerting rule, by group and name.
+
+        With Prometheus gone the rules last seen are shown as unknown; raises ``SourceError`` where none ever were.
+        """
+        try:
+            sight = await self._recent_sight()
+            sides = await self._recent_sides(sight)
+        except SourceError as error:
+            if self._watcher.last is None:
+                raise
+            return [self._unknown(rule, str(error)) for rule in self._watcher.last.rules]
+        return [await self.status(rule, sight, sides.get(rule.expr, ())) for rule in sight.rules]
+
+    async def status(self, rule: AlertRule, sight: Sight, sides: Sequence[Side]) -> AlertStatus:
+        """Return how ``rule`` stands in ``sight``."""
+        life = current_life(sight.lives(rule.name, {}))
+        stages = stage_times(
+            life,
+            sight.receipts,
+            self._journal.deliveries(rule.name, min((one.began for one in life), default=sight.at) - 1.0),
+            condition_true=await self._condition_true(rule, life),
+        )
+        return alert_status(rule, life, stages, sides, at=self._watcher.now(), group_wait_s=self._group_wait_s)
+
+    async def explain(self, rule: AlertRule, sight: Sight) -> str:
+        """Return what ``rule`` waits for now, as a sentence; raises ``SourceError``."""
+        sides: tuple[Side, ...] = ()
+        if rule_state(rule) == "inactive":
+            sides = await asyncio.to_thread(read_sides, self._watcher.prometheus, rule.expr)
+        return (await self.status(rule, sight, sides)).waits_for
+
+    async def _condition_true(self, rule: AlertRule, life: Sequence[Episode]) -> float | None:
+        try:
+            times = [await self._watcher.condition_true(rule, one) for one in life[:3]]
+        except SourceError:  # older than what Prometheus keeps, or gone since the look
+            return None
+        return min(times, default=None)
+
+    async def _recent_sight(self) -> Sight:
+        last = self._watcher.last
+        if last is not None and self._watcher.now() - last.at < self._fresh_s:
+            return last
+        return await self._watcher.look()
+
+    async def _recent_sides(self, sight: Sight) -> Mapping[str, tuple[Side, ...]]:
+        async with self._reading:
+            if self._watcher.now() - self._read_at >= self._fresh_s:
+                self._sides = await asyncio.to_thread(self._read_sides, [rule.expr for rule in sight.rules])
+                self._read_at = self._watcher.now()
+            return self._sides
+
+    def _read_sides(self, exprs: Sequence[str]) -> Mapping[str, tuple[Side, ...]]:
+        return {expr: self._sides_of(expr) for expr in exprs}
+
+    def _sides_of(self, expr: str) -> tuple[Side, ...]:
+        try:
+            return read_sides(self._watcher.prometheus, expr)
+        except QueryRefused:  # this one expression has nothing to show; the others have
+            return ()
+
+    def _unknown(self, rule: AlertRule, reason: str) -> AlertStatus:
+        status = alert_status(rule, (), StageTimes(), (), at=self._watcher.now(), group_wait_s=self._group_wait_s)
+        return status.model_copy(
+            update={"state": "unknown", "waits_for": reason, "instances": 0, "active_since": None, "due_at": None}
+        )

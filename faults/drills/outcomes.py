@@ -1,0 +1,167 @@
+"""What has become of each alert while a drill runs: expected ones, allowed ones, unexpected ones.
+
+It keeps ``run.outcomes`` up to date from what is seen, says what is still awaited, and judges at the end.
+"""
+
+from __future__ import annotations
+
+from faults.drills.episodes import Episode
+from faults.drills.journal import Journal
+from faults.drills.plan import Plan
+from faults.drills.stages import detection, stage_times
+from faults.drills.verdict import judge
+from faults.drills.watch import Sight, Watcher
+from faults.drills.wire import AlertOutcome, AlertVerdict, DrillRun, StageTimes
+from stack.errors import SourceError
+
+
+class Outcomes:
+    """The outcomes of one run. The first ones are the drill's expectations, in order."""
+
+    def __init__(self, plan: Plan, run: DrillRun, watcher: Watcher, journal: Journal) -> None:
+        self._plan, self._run, self._watcher, self._journal = plan, run, watcher, journal
+        self._held: dict[int, str] = {}
+        self._already: dict[int, str] = {}
+        self._slack_s = 2 * plan.interval_s + 0.5
+        run.outcomes = [
+            AlertOutcome(
+                alert=one.alert,
+                labels=one.labels,
+                expected=True,
+                firing_within_s=plan.pace.scale(one.firing_within),
+                resolved_within_s=plan.pace.scale(one.resolved_within),
+            )
+            for one in plan.drill.expect
+        ]
+
+    def mark(self, index: int, verdict: AlertVerdict, detail: str) -> None:
+        """Give expectation ``index`` a verdict at once."""
+        self._run.outcomes[index] = self._run.outcomes[index].model_copy(update={"verdict": verdict, "detail": detail})
+
+    def hold(self, index: int, reason: str) -> None:
+        """Keep what held expectation ``index`` back, for its verdict."""
+        self._held[index] = reason
+
+    async def update(self, sight: Sight) -> None:
+        """Take over what ``sight`` shows of the time since the fault."""
+        since = self._run.fault_at
+        if since is None:
+            return
+        changed = False
+        for index, expectation in enumerate(self._plan.drill.expect):
+            lives = sight.lives(expectation.alert, expectation.labels)
+            early = [one for one in lives if one.began < since and (one.resolved is None or one.resolved >= since)]
+            if early and index not in self._already:
+                self._already[index] = f"was active {since - early[0].began:.1f} s before the fault"
+            stages = await self._stages(detection(lives, since), since)
+            if stages != self._run.outcomes[index].stages:
+                self._run.outcomes[index] = self._run.outcomes[index].model_copy(update={"stages": stages})
+                changed = True
+        if await self._update_others(sight, since) or changed:
+            self._journal.save_run(self._run)
+
+    async def _stages(self, life: tuple[Episode, ...], since: float) -> StageTimes:
+        condition_true = None
+        if life:
+            rule = self._plan.rules.get(life[0].alert)
+            try:
+                condition_true = None if rule is None else await self._watcher.condition_true(rule, life[0])
+            except SourceError:
+                condition_true = None  # asked again at the next look
+        sight = self._watcher.last
+        receipts = () if sight is None else sight.receipts
+        deliveries = self._journal.deliveries(life[0].alert, since - 1.0) if life else []
+        return stage_times(life, receipts, deliveries, condition_true=condition_true)
+
+    async def _update_others(self, sight: Sight, since: float) -> bool:
+        """Rewrite the outcomes of alerts that the drill does not expect; say whether that changed anything."""
+        expected = self._plan.drill.expect
+        others: dict[tuple[str, bool], list[Episode]] = {}
+        for one in sight.episodes:
+            still = one.resolved is None or one.resolved > since
+            if one.firing is None or not still or any(e.alert == one.alert and one.carries(e.labels) for e in expected):
+                continue
+            others.setdefault((one.alert, one.began >= since), []).append(one)
+        found = []
+        for (alert, new), life in others.items():
+            verdict: AlertVerdict = "as expected"
+            detail = "allowed by the drill"
+            if not new:
+                verdict, detail = "already firing", "was active before the fault; not counted"
+            elif alert not in self._plan.drill.allow:
+                verdict, detail = (
+                    "unexpected",
+                    f"fired {min(o.firing or 0.0 for o in life) - since:.1f} s after the fault",
+                )
+            stages = await self._stages(tuple(life), since)
+            found.append(AlertOutcome(alert=alert, expected=False, stages=stages, verdict=verdict, detail=detail))
+        if found == self._run.outcomes[len(expected) :]:
+            return False
+        self._run.outcomes[len(expected) :] = found
+        return True
+
+    def awaiting_detection(self, now: float) -> tuple[int, ...]:
+        """Return the expectations whose alert may still fire or be delivered in time, or nearly so."""
+        since = now if self._run.fault_at is None else self._run.fault_at
+        waiting = []
+        for index, outcome in enumerate(self._expected()):
+            bounds, stages = self._plan.bounds(index), outcome.stages
+            if stages.delivered is not None or index in self._already:
+                continue
+            until = (
+                since + bounds.firing_within_s if stages.firing is None else stages.firing + bounds.delivered_within_s
+            )
+            if now < until + self._slack_s:
+                waiting.append(index)
+        return tuple(waiting)
+
+    def missed(self) -> tuple[int, ...]:
+        """Return the expectations whose alert has not fired."""
+        return tuple(index for index, outcome in enumerate(self._expected()) if outcome.stages.firing is None)
+
+    def awaiting_resolution(self, now: float) -> tuple[int, ...]:
+        """Return the expectations whose alert fired and may still resolve, or be delivered as resolved, in time."""
+        since = self._run.rollback_at or now
+        waiting = []
+        for index, outcome in enumerate(self._expected()):
+            bounds, stages = self._plan.bounds(index), outcome.stages
+            if stages.firing is None or stages.resolution_delivered is not None:
+                continue
+            if stages.resolved is None:
+                until = since + bounds.resolved_within_s
+            elif stages.delivered is not None:
+                until = stages.resolved + bounds.delivered_within_s
+            else:
+                continue
+            if now < until + self._slack_s:
+                waiting.append(index)
+        return tuple(waiting)
+
+    def resolving(self, index: int) -> str:
+        """Return what expectation ``index`` waits for after the rollback, as a sentence."""
+        outcome = self._run.outcomes[index]
+        if outcome.stages.resolved is None:
+            return f"{outcome.alert}: still firing, waiting for it to resolve"
+        return f"{outcome.alert}: resolved, waiting for Alertmanager to deliver it"
+
+    def judge(self) -> None:
+        """Give every expectation that has none its verdict."""
+        fault_at = self._run.fault_at or 0.0
+        rollback_at = self._run.rollback_at or fault_at
+        for index, outcome in enumerate(self._expected()):
+            if outcome.verdict is not None:
+                continue
+            if index in self._already:
+                self.mark(index, "already firing", self._already[index])
+                continue
+            judgement = judge(
+                outcome.stages,
+                self._plan.bounds(index),
+                fault_at=fault_at,
+                rollback_at=rollback_at,
+                waited_for=self._held.get(index, ""),
+            )
+            self.mark(index, judgement.verdict, judgement.detail)
+
+    def _expected(self) -> list[AlertOutcome]:
+        return self._run.outcomes[: len(self._plan.drill.expect)]

@@ -1,0 +1,69 @@
+"""Error: calls fail, by a status code in the app's place or by an exception inside the model's prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from faults.base import CallInfo, Effect, Fault, Host, Parameters, Pause, Point, Preset, Reply, register
+
+
+class InjectedError(RuntimeError):
+    """What a broken model raises. Not a FaultError: to the app it is an exception like any other."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"injected failure of the {place}")
+
+
+class ErrorParameters(Parameters):
+    """How calls fail."""
+
+    mode: Literal["status", "exception"] = Field(
+        default="status",
+        description="status: answer before the app sees the request; exception: raise inside the model's prediction.",
+    )
+    status: int = Field(default=500, ge=400, le=599, description="HTTP status of the answer, in status mode.")
+
+
+@register
+class Error(Fault[ErrorParameters]):
+    """Fails calls; the targeted share of traffic is the probability."""
+
+    kind = "error"
+    title = "Error"
+    summary = "Requests fail with a status code, or the model raises an exception."
+    parameters_type = ErrorParameters
+    effect = Effect(
+        promql='sum(rate(http_requests_total{job="firedrill",endpoint=~"/predict.*",status=~"[45].."}[1m]))'
+        ' / sum(rate(http_requests_total{job="firedrill",endpoint=~"/predict.*"}[1m]))',
+        moves="up",
+        meaning="share of prediction requests that fail (4xx and 5xx)",
+        unit="ratio",
+    )
+    presets: ClassVar[Mapping[str, Preset]] = MappingProxyType(
+        {
+            "Every request fails": Preset(parameters={"status": 500}),
+            "Error burst": Preset(parameters={"status": 503}, probability=0.3),
+            "Broken model": Preset(parameters={"mode": "exception"}, probability=0.5),
+            "Below the threshold": Preset(parameters={"status": 500}, probability=0.02),
+        }
+    )
+
+    def points(self, host: Host) -> frozenset[Point]:
+        """Act on requests; in exception mode inside the model's prediction where the app has models."""
+        if self.parameters.mode == "exception" and host.models:
+            return frozenset({"model_prediction"})
+        return frozenset({"request"})
+
+    async def on_request(self, call: CallInfo, pause: Pause) -> Reply | None:
+        """Answer in the app's place, or raise."""
+        if self.parameters.mode == "exception":
+            raise InjectedError("request")
+        return Reply(self.parameters.status, f"injected status {self.parameters.status}")
+
+    async def on_stage(self, stage: str, call: CallInfo, pause: Pause) -> None:
+        """Raise inside the prediction, where a broken model would."""
+        raise InjectedError("prediction")

@@ -1,0 +1,1 @@
+"""Programs that the benchmark runs as processes of their own, some of them in environments of their own."""

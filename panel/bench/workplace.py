@@ -1,0 +1,67 @@
+"""A stack of the benchmark's own: another home, other ports, the same command line as anyone's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.client import ConductorClient
+from panel.commands.console import CommandError
+from stack.endpoints import PORTS, Endpoints
+from stack.home import Home
+from stack.ports import free_offset
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a benchmark's stack lives."""
+
+    home: Home
+    endpoints: Endpoints
+
+    def cli(self, *arguments: str) -> str:
+        """Run ``firedrill`` there and return what it printed; raise ``CommandError`` where it failed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "panel.cli", *arguments],
+            env={**os.environ, "FIREDRILL_HOME": str(self.home.root)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise CommandError(
+                f"`firedrill {' '.join(arguments)}` failed in the benchmark: {done.stderr or done.stdout}"
+            )
+        return done.stdout
+
+    def up(self) -> None:
+        """Bring the stack up and wait until everything is ready."""
+        self.cli("up", "--detach", "--port-offset", str(self.endpoints.offset))
+
+    def down(self) -> None:
+        """Bring the stack down."""
+        self.cli("down")
+
+    def conductor(self) -> ConductorClient:
+        """Return a client of the stack's conductor."""
+        return ConductorClient(self.endpoints.url("conductor"), self.home.token())
+
+
+@contextmanager
+def workplace() -> Iterator[Workplace]:
+    """Make a place for a stack on free ports; bring down and remove whatever is left of it."""
+    offset = free_offset(1000, {name: name for name in PORTS})
+    if offset is None:
+        raise CommandError("found no free range of ports for the benchmark's stack; stop other stacks first")
+    with tempfile.TemporaryDirectory(prefix="firedrill-bench-", ignore_cleanup_errors=True) as folder:
+        place = Workplace(Home(Path(folder)), Endpoints(offset))
+        try:
+            yield place
+        finally:
+            place.down()

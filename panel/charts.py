@@ -1,0 +1,300 @@
+"""Typed results as plotly figures. No Streamlit, no queries.
+
+Every figure keeps its ``uirevision``, so that a zoom survives the next refresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import plotly.graph_objects as go
+
+from faults.drills.wire import StageTimes
+from panel import formats, theme
+from panel.queries import Band, Board, SignalSeries
+from panel.spans import FAULT_EVENT
+from stack.clients.jaeger import Span, Trace
+
+_GRID = "rgba(128,128,128,0.25)"
+_AXIS = {"gridcolor": _GRID, "zeroline": False, "fixedrange": True, "nticks": 4, "tickfont": {"size": 13}}
+_ROW_PX = 124
+_NAMES_PX = 290
+_NAME_CHARS = 30
+
+Drawing = dict[str, object]
+"""A piece of a figure, as plotly describes it."""
+
+
+@dataclass(frozen=True)
+class AlertLife:
+    """The stages that one alert has reached, for a timeline. Unix seconds.
+
+    ``until`` ends a stage that goes on; ``None`` where it is over at a time that nobody recorded.
+    """
+
+    alert: str
+    stages: StageTimes
+    until: float | None
+
+
+def signal_chart(board: Board, bands: Sequence[Band]) -> go.Figure:
+    """Draw the signals below each other on one time axis, with a labelled band wherever a fault was active.
+
+    Built as one description: placing subplots one by one costs several times as much, every second.
+    """
+    rows = len(board.series)
+    pitch = 1 / (rows - 0.25)  # a quarter of each row, except the first, is left for its title
+    traces, axes, titles = [], {}, []
+    for row, series in enumerate(board.series):
+        number = "" if row == 0 else str(row + 1)
+        top = 1 - row * pitch
+        traces.append(_line(series) | {"xaxis": "x", "yaxis": f"y{number}"})
+        axes[f"yaxis{number}"] = _AXIS | {
+            "domain": [max(0.0, top - 0.75 * pitch), top],
+            "range": [0, _top(series)],
+            "tickformat": ".0%" if series.signal.unit == "ratio" else None,
+        }
+        titles.append(
+            {
+                "text": series.signal.title + (" (s)" if series.signal.unit == "s" else ""),
+                "x": 0,
+                "y": top,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "font": {"size": 16},
+                "showarrow": False,
+            }
+        )
+    shapes, labels = _bands(bands, board.start, board.end, lift_px=22)
+    window = [formats.wall(board.start), formats.wall(board.end)]
+    layout = {
+        "height": _ROW_PX * rows + 76,
+        "margin": {"l": 56, "r": 8, "t": 64, "b": 40},
+        "xaxis": {"range": window, "showgrid": False, "anchor": f"y{rows}", "tickfont": {"size": 14}},
+        "annotations": titles + labels,
+        "shapes": shapes,
+        "showlegend": False,
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "uirevision": "signals",
+    }
+    return go.Figure(data=traces, layout=layout | axes)
+
+
+def stage_chart(lives: Sequence[AlertLife], bands: Sequence[Band], start: float, end: float) -> go.Figure:
+    """Draw when each alert was pending and firing, and when its notification went out, over ``[start, end]``."""
+    figure = go.Figure()
+    for life in lives:
+        _draw_life(figure, life, start)
+    shapes, labels = _bands(bands, start, end)
+    figure.update_xaxes(type="date", range=[formats.wall(start), formats.wall(end)], gridcolor=_GRID, tickfont_size=14)
+    figure.update_yaxes(
+        categoryorder="array",
+        categoryarray=[life.alert for life in reversed(lives)],
+        fixedrange=True,
+        tickfont_size=15,
+        automargin=True,
+    )
+    figure.update_layout(
+        height=140 + 44 * max(1, len(lives)),
+        barmode="overlay",
+        bargap=0.35,
+        margin={"l": 8, "r": 8, "t": 44, "b": 70},
+        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0.01, "x": 0, "font": {"size": 14}},
+        shapes=shapes,
+        annotations=labels,
+        uirevision="stages",
+    )
+    return figure
+
+
+def waterfall(trace: Trace, order: Sequence[tuple[Span, int]]) -> go.Figure:
+    """Draw the spans of a trace in ``order`` (span, depth) over milliseconds since the trace began."""
+    began = min(span.start for span, _ in order)
+    colors = theme.service_colors([span.service for span, _ in order])
+    rows = list(range(len(order)))
+    figure = go.Figure(
+        go.Bar(
+            y=rows,
+            base=[(span.start - began) * 1000 for span, _ in order],
+            x=[max(span.duration_s * 1000, 0.001) for span, _ in order],
+            orientation="h",
+            marker_color=[theme.VERMILLION if span.error else colors[span.service] for span, _ in order],
+            marker_pattern_shape=["/" if span.error else "" for span, _ in order],
+            text=[formats.span(span.duration_s) + (" · error" if span.error else "") for span, _ in order],
+            textposition="auto",
+            textfont_size=14,
+            insidetextfont_color="white",
+            hovertext=[f"{span.service}: {span.operation}" for span, _ in order],
+            hoverinfo="text",
+            name="spans",
+        )
+    )
+    events = [
+        (event, row, event.name == FAULT_EVENT)
+        for row, (span, _) in zip(rows, order, strict=True)
+        for event in span.events
+    ]
+    if events:
+        figure.add_scatter(
+            x=[(event.time - began) * 1000 for event, _, _ in events],
+            y=[row for _, row, _ in events],
+            mode="markers",
+            marker={
+                "symbol": ["star-diamond" if fault else "line-ns-open" for _, _, fault in events],
+                "size": [15 if fault else 11 for _, _, fault in events],
+                "color": [theme.ORANGE if fault else theme.GREY for _, _, fault in events],
+                "line": {"width": 1.5, "color": "rgba(0,0,0,0.7)"},
+            },
+            hovertext=[event.name for event, _, _ in events],
+            hoverinfo="text",
+            name="events",
+        )
+    whole = max(span.start + span.duration_s for span, _ in order) - began
+    figure.update_xaxes(
+        title="ms since the trace began",
+        gridcolor=_GRID,
+        zeroline=False,
+        range=[-0.02 * whole * 1000, 1.1 * whole * 1000],
+    )
+    figure.update_yaxes(range=[len(order) - 0.4, -0.6], showticklabels=False, showgrid=False, fixedrange=True)
+    for row, (span, depth) in zip(rows, order, strict=True):
+        name = span.operation if len(span.operation) <= _NAME_CHARS else f"{span.operation[: _NAME_CHARS - 1]}…"
+        figure.add_annotation(
+            x=0,
+            xref="paper",
+            xanchor="left",
+            xshift=-_NAMES_PX + 14 * min(depth, 6),
+            y=row,
+            text=f"{row + 1}. {escape(name)}",
+            font_size=15,
+            showarrow=False,
+        )
+    figure.update_layout(
+        height=80 + 34 * len(order),
+        margin={"l": _NAMES_PX, "r": 8, "t": 8, "b": 56},
+        showlegend=False,
+        uirevision=trace.trace_id,
+    )
+    return figure
+
+
+def _line(series: SignalSeries) -> Drawing:
+    ratio = series.signal.unit == "ratio"
+    return {
+        "type": "scatter",
+        "x0": formats.wall(series.start),
+        "dx": series.step_s * 1000,
+        "y": [None if value is None else float(f"{value:.4g}") for value in series.values],
+        "mode": "lines",
+        "line": {"color": theme.LINE, "width": 2.5},
+        "name": series.signal.title,
+        "hovertemplate": "%{y:.1%}" if ratio else "%{y:.3g} " + series.signal.unit.replace("1/s", "/s"),
+    }
+
+
+def _top(series: SignalSeries) -> float:
+    """Return where the y axis ends: in steps, so that it stays put while the values wander."""
+    highest = max((value for value in series.values if value is not None), default=0.0)
+    top = series.signal.least_top
+    while top < highest * 1.05:
+        top *= 2
+    return min(top, 1.05) if series.signal.unit == "ratio" else top
+
+
+def _bands(bands: Sequence[Band], start: float, end: float, *, lift_px: int = 2) -> tuple[list[Drawing], list[Drawing]]:
+    """Return a translucent shape over the whole height for every stretch, and one label per kind, at its latest.
+
+    Labels of different kinds stand at different heights, and those at the edges stay inside.
+    """
+    kinds = sorted({band.kind for band in bands})
+    shapes: list[Drawing] = []
+    labels: dict[str, Drawing] = {}
+    for band in sorted(bands, key=lambda b: -b.end):
+        shapes.append(
+            {
+                "type": "rect",
+                "xref": "x",
+                "yref": "paper",
+                "x0": formats.wall(band.start),
+                "x1": formats.wall(band.end),
+                "y0": 0,
+                "y1": 1,
+                "fillcolor": theme.band_color(band.kind),
+                "opacity": 0.22,
+                "line": {"width": 0},
+                "layer": "below",
+            }
+        )
+        at, anchor = (band.start + band.end) / 2, "center"
+        if at > end - 0.1 * (end - start):
+            at, anchor = band.end, "right"
+        elif at < start + 0.1 * (end - start):
+            at, anchor = band.start, "left"
+        label: Drawing = {
+            "text": f"<b>{escape(band.kind)}</b>",
+            "x": formats.wall(at),
+            "y": 1,
+            "xref": "x",
+            "yref": "paper",
+            "xanchor": anchor,
+            "yanchor": "bottom",
+            "yshift": lift_px + 17 * kinds.index(band.kind),
+            "font": {"size": 14},
+            "showarrow": False,
+        }
+        labels.setdefault(band.kind, label)
+    return shapes, list(labels.values())
+
+
+def _draw_life(figure: go.Figure, life: AlertLife, start: float) -> None:
+    stages = life.stages
+    pieces = (
+        ("pending", stages.pending, stages.firing or stages.resolved, theme.ORANGE, "/"),
+        ("firing", stages.firing, stages.resolved, theme.VERMILLION, ""),
+    )
+    for name, begin, finish, color, pattern in pieces:
+        if begin is None:
+            continue
+        shown, until = max(begin, start), life.until if finish is None else finish
+        if until is not None and until > shown:
+            figure.add_bar(
+                y=[life.alert],
+                base=[formats.wall(shown)],
+                x=[(until - shown) * 1000],
+                orientation="h",
+                marker={
+                    "color": color,
+                    "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "rgba(0,0,0,0.6)"},
+                },
+                name=name,
+                legendgroup=name,
+                showlegend=not _in_legend(figure, name),
+                hovertext=f"{life.alert} {name} for {formats.span(until - begin)}",
+                hoverinfo="text",
+            )
+    for name, at, symbol, color in (
+        ("received", stages.received, "diamond", theme.SKY),
+        ("delivered", stages.delivered, "star", theme.BLUE),
+        ("resolved", stages.resolved, "circle", theme.GREEN),
+    ):
+        if at is not None and at >= start:
+            figure.add_scatter(
+                x=[formats.wall(at)],
+                y=[life.alert],
+                mode="markers",
+                marker={"symbol": symbol, "size": 15, "color": color, "line": {"width": 1.5, "color": "white"}},
+                name=name,
+                legendgroup=name,
+                showlegend=not _in_legend(figure, name),
+                hovertext=f"{life.alert} {name} at {formats.clock(at)}",
+                hoverinfo="text",
+            )
+
+
+def _in_legend(figure: go.Figure, name: str) -> bool:
+    return any(trace.name == name for trace in figure.data)

@@ -1,0 +1,24 @@
+"""``firedrill load``: an open-loop load test from the terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import MappingProxyType
+
+import typer
+
+from stack.home import Home
+from stack.state import load_state
+
+PASS_ON = MappingProxyType({"allow_extra_args": True, "ignore_unknown_options": True})
+"""How a command is declared that hands its arguments on to the program behind it."""
+
+
+def load(context: typer.Context) -> None:
+    """Send an open-loop load; print latencies free of coordinated omission (`load --help` has its options)."""
+    state = load_state(Home.from_environment().state_file)
+    offset = {"FIREDRILL_PORT_OFFSET": str(state.offset)} if state is not None else {}
+    command = [sys.executable, "-m", "faults.traffic", "load", *context.args]
+    raise typer.Exit(subprocess.run(command, env={**os.environ, **offset}, check=False).returncode)

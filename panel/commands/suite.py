@@ -1,0 +1,89 @@
+"""``firedrill test``: install what the tests need, then run the linters, the type checker and every test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panel.commands.console import ERRORS, OUT, CommandError
+from stack.errors import StackError
+from stack.provision import install_chromium, provision
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKS = {
+    "ruff check": ("ruff", "check", "."),
+    "ruff format": ("ruff", "format", "--check", "."),
+    "mypy": ("mypy",),
+    "import-linter": ("lint-imports",),
+}
+WORKERS = "3"
+"""Live tests wait more than they work: three at a time keep two cores busy."""
+
+
+def run_everything(
+    context: typer.Context,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Leave out the tests that start real processes or a browser.")
+    ] = False,
+) -> None:
+    """Set up what the tests need and run all of them. Further arguments go to pytest, which then runs alone."""
+    if not (ROOT / "tests").is_dir():
+        raise CommandError(f"no tests beside the code in {ROOT}; run this from a checkout")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+    if not fast:
+        _install_parts()
+    failed: list[str] = []
+    started = time.monotonic()
+    if not context.args:
+        for name, command in CHECKS.items():
+            OUT.rule(name)
+            failed += [name] if _fails(command, environment) else []
+    OUT.rule("pytest")
+    selection = ["-m", "not live and not browser"] if fast else []
+    arguments = context.args or ["-n", WORKERS, "--dist", "loadgroup"]
+    failed += ["pytest"] if _fails(("pytest", *selection, *arguments), environment) else []
+    took = f"{time.monotonic() - started:.0f} s without installation"
+    if failed:
+        ERRORS.print(f"[bold red]failed:[/] {', '.join(failed)} ({took})")
+        raise typer.Exit(1)
+    OUT.print(f"[bold green]all checks and tests passed[/] ({took})")
+
+
+def _install_parts() -> None:
+    """Bring in the real programs that tests run against; where one is missing, only a continuous integration fails."""
+    required = os.environ.get("CI", "").lower() == "true"
+    parts = {"Prometheus and Alertmanager": _install_programs, "Chromium": _install_browser}
+    for name, install in parts.items():
+        try:
+            install()
+        except StackError as problem:
+            if required:
+                raise
+            ERRORS.print(f"[yellow]{name} is missing, its tests will be skipped:[/] {problem}", soft_wrap=True)
+
+
+def _install_programs() -> None:
+    """Find or fetch Prometheus, Alertmanager and their tools."""
+    provision(("prometheus", "promtool", "alertmanager", "amtool"), on_progress=lambda progress: say(progress.text))
+
+
+def _install_browser() -> None:
+    """Find or fetch Chromium."""
+    install_chromium(say)
+
+
+def say(text: str) -> None:
+    """Show a step of an installation."""
+    OUT.print(f"  {text}", highlight=False, soft_wrap=True)
+
+
+def _fails(command: tuple[str, ...], environment: dict[str, str]) -> bool:
+    """Run a console script of this environment in the checkout; return whether it failed."""
+    program = Path(sys.executable).with_name(command[0])
+    return subprocess.run([str(program), *command[1:]], cwd=ROOT, env=environment, check=False).returncode != 0

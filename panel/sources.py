@@ -1,0 +1,128 @@
+"""Where the panel's data comes from: one feed per question, shared by all viewers. No Streamlit.
+
+Clients are built from the home, ports and pace that the environment names; nothing is asked before someone looks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from faults.base import FaultKind, FaultRecord
+from faults.client import ConductorClient
+from faults.drills.wire import AlertStatus, DrillInfo, DrillRun, Notification
+from panel.proof import Movement, read_movement
+from panel.queries import Board, read_board, read_models
+from panel.readings import Feed, Feeds, Reading
+from stack.clients.jaeger import JaegerClient, Trace
+from stack.clients.prometheus import PrometheusClient
+from stack.endpoints import Endpoints
+from stack.home import Home, endpoints_from_environment, pace_from_environment
+from stack.pace import Pace
+from stack.status import StackStatus, read_status
+
+ACTOR = "panel"
+PROMETHEUS_TIMEOUT_S = 2.0
+CONDUCTOR_TIMEOUT_S = 5.0
+SLOW_S = 15.0
+"""How long an answer that hardly ever changes is kept: fault kinds, drills, models."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TraceSearch:
+    """Which traces are looked for. Durations in seconds; empty strings mean any."""
+
+    service: str
+    operation: str = ""
+    fault: str = ""
+    errors_only: bool = False
+    min_duration_s: float = 0.0
+    limit: int = 20
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The attributes that one span must have."""
+        wanted = {"error": "true"} if self.errors_only else {}
+        return wanted | ({"fault.kind": self.fault} if self.fault else {})
+
+
+@dataclass(frozen=True)
+class Lit:
+    """A fault whose effect is asked for."""
+
+    kind: str
+    lit_at: float
+
+
+class Sources:
+    """Every feed of the panel, and the clients that its buttons act through."""
+
+    def __init__(self, home: Home, endpoints: Endpoints, pace: Pace) -> None:
+        self.pace = pace
+        self.refresh_s = min(5.0, max(1.0, pace.interval_s / 3))
+        self.conductor = ConductorClient(endpoints.url("conductor"), home.token(), timeout_s=CONDUCTOR_TIMEOUT_S)
+        self._prometheus = PrometheusClient(endpoints.url("prometheus"), timeout_s=PROMETHEUS_TIMEOUT_S)
+        self.traces = JaegerClient(endpoints.url("tracestore"))
+        quick, prometheus, jaeger = self.refresh_s * 0.5, self._prometheus, self.traces
+        self.status: Feed[StackStatus] = Feed("the supervisor", lambda: read_status(home), ttl_s=2.0)
+        self.board: Feed[Board] = Feed("Prometheus", lambda: read_board(prometheus, pace, time.time()), ttl_s=quick)
+        self.models: Feed[tuple[str, ...]] = Feed("Prometheus", lambda: read_models(prometheus), ttl_s=SLOW_S)
+        self.kinds: Feed[list[FaultKind]] = self._conducted(self.conductor.kinds, SLOW_S)
+        self.faults: Feed[list[FaultRecord]] = self._conducted(self.conductor.faults, quick)
+        self.alerts: Feed[list[AlertStatus]] = self._conducted(self.conductor.alerts, quick)
+        self.drills: Feed[list[DrillInfo]] = self._conducted(self.conductor.drills, SLOW_S)
+        self.runs: Feed[list[DrillRun]] = self._conducted(lambda: self.conductor.runs(limit=20), quick)
+        self.notifications: Feed[list[Notification]] = self._conducted(
+            lambda: self.conductor.notifications(limit=100), quick
+        )
+        self.movements: Feeds[Lit, Movement] = Feeds(
+            lambda lit: Feed("Prometheus", lambda: self._movement(lit), ttl_s=quick)
+        )
+        self.run: Feeds[str, DrillRun] = Feeds(
+            lambda run_id: self._conducted(lambda: self.conductor.run(run_id), quick)
+        )
+        self.services: Feed[tuple[str, ...]] = Feed("the trace store", jaeger.services, ttl_s=5.0)
+        self.operations: Feeds[str, tuple[str, ...]] = Feeds(
+            lambda service: Feed("the trace store", lambda: jaeger.operations(service), ttl_s=5.0)
+        )
+        self.found: Feeds[TraceSearch, tuple[Trace, ...]] = Feeds(
+            lambda search: Feed("the trace store", lambda: self._search(search), ttl_s=quick)
+        )
+        self.trace: Feeds[str, Trace] = Feeds(
+            lambda trace_id: Feed("the trace store", lambda: jaeger.trace(trace_id), ttl_s=5.0)
+        )
+
+    @classmethod
+    def from_environment(cls) -> Sources:
+        """Return the sources of the stack that started this process."""
+        return cls(Home.from_environment(), endpoints_from_environment(), pace_from_environment())
+
+    def expire(self) -> None:
+        """Ask the conductor anew at the next look: something was just lit, put out, started or aborted."""
+        for feed in (self.faults, self.alerts, self.runs):
+            feed.expire()
+        self.run.expire()
+
+    def readings(self) -> tuple[Reading[Board], Reading[list[FaultRecord]], Reading[tuple[str, ...]]]:
+        """Return one reading per source, to say how fresh each is."""
+        return self.board.get(), self.faults.get(), self.services.get()
+
+    def _conducted(self, read: Callable[[], T], ttl_s: float) -> Feed[T]:
+        return Feed("the conductor", read, ttl_s=ttl_s)
+
+    def _movement(self, lit: Lit) -> Movement:
+        effect = next(kind.effect for kind in self.conductor.kinds() if kind.kind == lit.kind)
+        return read_movement(self._prometheus, effect, self.pace, lit.lit_at)
+
+    def _search(self, search: TraceSearch) -> tuple[Trace, ...]:
+        return self.traces.search(
+            search.service,
+            operation=search.operation or None,
+            tags=search.tags,
+            min_duration_s=search.min_duration_s or None,
+            limit=search.limit,
+        )

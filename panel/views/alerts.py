@@ -1,0 +1,105 @@
+"""Alerts: every rule's state, its life so far, when it is due and what it waits for; what was delivered."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from faults.drills.wire import STAGES, AlertStatus
+from panel import charts, deps, formats, markup, queries, widgets
+from panel.sources import Sources
+
+_GOING_ON = ("pending", "firing")
+_ORDER = ("firing", "pending", "unknown", "inactive")
+
+
+def entry() -> st.Page:
+    """Return the page's place in the navigation."""
+    return st.Page(page, title="Alerts", icon=":material/notifications_active:", url_path="alerts")
+
+
+def page() -> None:
+    """Draw the page."""
+    sources = deps.sources()
+    widgets.live(sources, lambda: _timeline(sources))
+    widgets.live(sources, lambda: _rules(sources))
+    st.subheader("Delivered notifications")
+    widgets.live(sources, lambda: _notifications(sources))
+
+
+def _timeline(sources: Sources) -> None:
+    alerts = widgets.value_of(sources.alerts.get())
+    if alerts is None:
+        return
+    now = time.time()
+    start = now - sources.pace.scale(queries.WINDOW_S)
+    recent = [a for a in alerts if a.state in _GOING_ON or (_last(a) or 0.0) >= start]
+    states = {state: sum(a.state == state for a in alerts) for state in _ORDER}
+    st.subheader(
+        ", ".join(f"{number} {state}" for state, number in states.items() if number) or "No alert rules are loaded"
+    )
+    lives = [
+        charts.AlertLife(a.alert, a.stages, now if a.state in _GOING_ON else None)
+        for a in sorted(recent, key=lambda a: a.alert)
+    ]
+    bands = queries.fault_bands(sources.faults.get().value or [], (), start, now)
+    if lives:
+        widgets.lives_chart(lives, bands, start, now, key="alert-lives")
+    else:
+        st.markdown(f"No alert was pending or firing in the last {formats.span(now - start)}.")
+
+
+def _last(alert: AlertStatus) -> float | None:
+    """Return when the alert reached its latest stage, in Unix seconds."""
+    reached: list[float | None] = [getattr(alert.stages, stage) for stage in STAGES[1:]]
+    return max((at for at in reached if at is not None), default=None)
+
+
+def _rules(sources: Sources) -> None:
+    alerts = sources.alerts.get().value or []
+    for alert in sorted(alerts, key=lambda a: (_ORDER.index(a.state), a.alert)):
+        with st.container(border=True, key=f"alert-{alert.alert}-{alert.group}"):
+            words, stages, rule = st.columns([1, 1.75, 0.3], gap="medium")
+            words.markdown(f"{widgets.alert_badge(alert)} **{alert.alert}** · {alert.severity}  \n{alert.waits_for}")
+            if alert.due_at is not None:
+                due = formats.countdown(alert.due_at - time.time())
+                words.markdown(f"Due to fire at **{formats.clock(alert.due_at)}**, in {due}.")
+            began = alert.stages.condition_true or alert.stages.pending or alert.stages.firing
+            if began is None:
+                stages.caption("Its condition has not been true yet.")
+            else:
+                stages.markdown(markup.stage_track(alert.stages, began), unsafe_allow_html=True)
+                stages.caption(f"Since {formats.clock(began)}, when its condition became true.")
+            with rule.popover("Rule", width="stretch", key=f"rule-{alert.alert}-{alert.group}"):
+                _rule(alert)
+
+
+def _rule(alert: AlertStatus) -> None:
+    st.markdown(alert.summary)
+    st.code(alert.expr, language="promql", wrap_lines=True)
+    value = "no value now" if alert.value is None else f"value now {alert.value:.4g}"
+    held = f"must hold for {formats.span(alert.for_s)}" if alert.for_s else "fires at once"
+    st.markdown(f"Group `{alert.group}` · {held} · {value} · runbook: `{alert.runbook}`")
+
+
+def _notifications(sources: Sources) -> None:
+    notifications = widgets.value_of(sources.notifications.get())
+    if notifications is None:
+        return
+    if not notifications:
+        st.markdown("Alertmanager has delivered nothing yet.")
+        return
+    rows = [
+        (
+            markup.text(formats.clock(each.at)),
+            "▲ firing" if each.status == "firing" else "✓ resolved",
+            f"<b>{markup.text(each.alert)}</b>",
+            markup.text(each.annotations.get("summary", "")),
+            markup.text(formats.clock(each.starts_at)),
+            markup.text(each.receiver),
+        )
+        for each in notifications[:30]
+    ]
+    head = ("Delivered", "Status", "Alert", "Summary", "Fired at", "Receiver")
+    st.markdown(markup.table(head, rows), unsafe_allow_html=True)

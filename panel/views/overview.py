@@ -1,0 +1,86 @@
+"""Overview: live signals with the faults as bands, what is burning, the alerts, the health of every component."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from panel import charts, deps, formats, markup, plots, queries, theme, widgets
+from panel.sources import Sources
+
+_ORDER = ("firing", "pending", "unknown", "inactive")
+
+
+def entry() -> st.Page:
+    """Return the page's place in the navigation."""
+    return st.Page(page, title="Overview", icon=":material/dashboard:", url_path="overview", default=True)
+
+
+def page() -> None:
+    """Draw the page."""
+    sources = deps.sources()
+    widgets.live(sources, lambda: _tiles(sources))
+    signals, fire = st.columns([2.15, 1], gap="large")
+    with signals:
+        widgets.live(sources, lambda: _signals(sources))
+    with fire:
+        widgets.live(sources, lambda: _fire(sources))
+    st.subheader("Components")
+    widgets.live(sources, lambda: _components(sources))
+
+
+def _tiles(sources: Sources) -> None:
+    board = widgets.value_of(sources.board.get())
+    if board is None:
+        return
+    for tile, series in zip(st.columns(len(board.series), gap="small"), board.series, strict=True):
+        value = formats.quantity(series.latest, series.signal.unit)
+        tile.metric(series.signal.title, value, help=series.signal.meaning, border=True)
+    if board.service_up is None:
+        st.warning("Prometheus has not scraped the service yet. See `firedrill status`.")
+    elif not board.service_up:
+        st.warning(
+            "The service does not answer Prometheus's scrapes: no new values until it does. See `firedrill status`."
+        )
+    elif board.series[0].latest in (None, 0.0):
+        st.info("No requests at this moment: shares, latency and confidence have no value without traffic.")
+
+
+def _signals(sources: Sources) -> None:
+    board = sources.board.get().value
+    if board is None:
+        return
+    records = sources.faults.get().value or []
+    bands = queries.fault_bands(records, board.seen_bands, board.start, board.end)
+    words = "Request rate, error share, latency, confidence and drift share over time"
+    plots.draw(charts.signal_chart(board, bands), key="signals", alt=words)
+
+
+def _fire(sources: Sources) -> None:
+    widgets.extinguisher(sources)
+    st.subheader("Active faults")
+    records = widgets.value_of(sources.faults.get())
+    if records is not None:
+        widgets.active_faults(sources, records, where="overview")
+    st.subheader("Alerts")
+    alerts = sources.alerts.get()
+    if alerts.value is None:
+        st.markdown(f"Not known: {alerts.problem}")
+        return
+    for alert in sorted(alerts.value, key=lambda a: (_ORDER.index(a.state), a.alert)):
+        if alert.state != "inactive":
+            due = f" · due in {formats.countdown(alert.due_at - time.time())}" if alert.due_at else ""
+            st.markdown(f"{widgets.alert_badge(alert)} **{alert.alert}**{due}  \n{alert.waits_for}")
+    quiet = sum(alert.state == "inactive" for alert in alerts.value)
+    look = theme.look(theme.ALERT_LOOKS, "inactive")
+    st.markdown(f":{look.badge}-badge[{look.symbol} inactive] {quiet} of {formats.count(len(alerts.value), 'alert')}")
+
+
+def _components(sources: Sources) -> None:
+    status = widgets.value_of(sources.status.get())
+    if status is None:
+        return
+    if status.state == "down":
+        st.error("The stack is down. Start it with `firedrill up`.", icon=":material/power_off:")
+    st.markdown(markup.component_cards(status.components), unsafe_allow_html=True)

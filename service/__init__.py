@@ -1,0 +1,1 @@
+"""The instrumented ML inference service. Production-like; it knows nothing of chaos."""

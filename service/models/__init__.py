@@ -1,0 +1,1 @@
+"""Model profiles: one file each, and the store of their artifacts."""

@@ -1,0 +1,1 @@
+"""What profiles are made of: pictures, torch networks, the parts of ResNet-50. No profile stands here."""

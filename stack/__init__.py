@@ -1,0 +1,1 @@
+"""What watches: Prometheus, Alertmanager, the trace store, and how to start and stop them."""

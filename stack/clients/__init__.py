@@ -1,0 +1,1 @@
+"""Typed clients of Prometheus, Alertmanager and Jaeger's query API."""

@@ -1,0 +1,167 @@
+"""Renders what Prometheus and Alertmanager read, for one home, one set of ports and one pace, from one source.
+
+The source is written in production time: ``stack/config/prometheus/rules`` and the constants below. Everything is
+worked out before the first file is touched, each file is replaced in one step, and prometheus.yml comes last.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from stack.endpoints import Endpoints, of_replicas
+from stack.home import Home
+from stack.pace import PRODUCTION_INTERVAL_S, Pace
+from stack.rules.durations import format_duration
+from stack.rules.read import load_rules
+from stack.rules.scale import scale_rules
+from stack.rules.write import write_rules
+
+RULES_DIR = Path(__file__).resolve().parent / "config" / "prometheus" / "rules"
+JOBS: Mapping[str, str] = {
+    "firedrill": "service",
+    "prometheus": "prometheus",
+    "alertmanager": "alertmanager",
+    "tracestore": "tracestore",
+}
+"""Scrape jobs and the endpoint that each scrapes."""
+WEBHOOK_PATH = "/webhook/alertmanager"
+RECEIVER = "firedrill"
+SCRAPE_TIMEOUT_S = 10.0
+"""Longest scrape, at any pace; never longer than the interval."""
+GROUP_WAIT_S = 30.0
+GROUP_INTERVAL_S = 60.0
+REPEAT_INTERVAL_S = 4 * 3600.0
+RESOLVE_TIMEOUT_S = 300.0
+
+Yaml = str | bool | Sequence["Yaml"] | Mapping[str, "Yaml"]
+
+
+@dataclass(frozen=True)
+class ExternalLabels:
+    """What every alert is told apart by once it has left this stack."""
+
+    cluster: str = field(default_factory=lambda: os.environ.get("FIREDRILL_CLUSTER") or "firedrill")
+    environment: str = field(default_factory=lambda: os.environ.get("FIREDRILL_ENVIRONMENT") or "drill")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The files that were written."""
+
+    prometheus: Path
+    alertmanager: Path
+    rules: tuple[Path, ...]
+
+
+def render(
+    home: Home,
+    endpoints: Endpoints,
+    pace: Pace,
+    *,
+    workers: int = 1,
+    labels: ExternalLabels | None = None,
+    interval_s: float = PRODUCTION_INTERVAL_S,
+    rules_dir: Path = RULES_DIR,
+) -> Rendered:
+    """Write ``run/prometheus.yml``, ``run/rules/*.yml`` and ``run/alertmanager.yml`` of ``home``; return their paths.
+
+    Of several ``workers`` each is scraped at its own port. ``interval_s`` is the scrape and evaluation interval in
+    production time. Rule files of an earlier rendering are taken away. Raises ``RuleError`` where a rule cannot be read
+    or cannot change its pace; nothing is written then.
+    """
+    sources = sorted(rules_dir.glob("*.yml"))
+    remark = f"{{}}, at pace {pace.name} (durations divided by {pace.factor:g})"
+    folder = home.run / "rules"
+    rules = {
+        folder / path.name: write_rules(
+            scale_rules(load_rules(path), pace.factor, interval_s=interval_s), remark.format(path.name)
+        )
+        for path in sources
+    }
+    prometheus, alertmanager = home.run / "prometheus.yml", home.run / "alertmanager.yml"
+    prometheus_text = _prometheus(
+        endpoints, pace.scale(interval_s), labels or ExternalLabels(), sorted(rules), workers=workers
+    )
+    alertmanager_text = _alertmanager(endpoints, pace, home.token_file)
+    home.token()
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in rules.items():
+        _replace(path, text)
+    _replace(alertmanager, _HEADER.format(remark.format("stack/configuration.py")) + alertmanager_text)
+    _replace(prometheus, _HEADER.format(remark.format("stack/configuration.py")) + prometheus_text)
+    for stale in set(folder.glob("*.yml")) - set(rules):
+        stale.unlink(missing_ok=True)
+    return Rendered(prometheus, alertmanager, tuple(sorted(rules)))
+
+
+_HEADER = "# rendered from {}; changes here are lost at the next start\n"
+
+
+def _prometheus(
+    endpoints: Endpoints, interval_s: float, labels: ExternalLabels, rules: Sequence[Path], *, workers: int
+) -> str:
+    interval = format_duration(interval_s)
+    scraped = {job: [name] for job, name in JOBS.items()}
+    if workers > 1:
+        scraped["firedrill"] = [*of_replicas("replica", workers)]
+    return _dump(
+        {
+            "global": {
+                "scrape_interval": interval,
+                "scrape_timeout": format_duration(min(SCRAPE_TIMEOUT_S, interval_s)),
+                "evaluation_interval": interval,
+                "external_labels": {"cluster": labels.cluster, "environment": labels.environment},
+            },
+            "rule_files": [str(path) for path in rules],
+            "alerting": {"alertmanagers": [_targets(endpoints, "alertmanager")]},
+            "scrape_configs": [
+                {"job_name": job, "static_configs": _targets(endpoints, *names)["static_configs"]}
+                for job, names in scraped.items()
+            ],
+        }
+    )
+
+
+def _targets(endpoints: Endpoints, *names: str) -> Mapping[str, Yaml]:
+    return {"static_configs": [{"targets": [endpoints.address(name) for name in names]}]}
+
+
+def _alertmanager(endpoints: Endpoints, pace: Pace, token_file: Path) -> str:
+    def scaled(seconds: float) -> str:
+        return format_duration(pace.scale(seconds))
+
+    authorization: Mapping[str, Yaml] = {"type": "Bearer", "credentials_file": str(token_file)}
+    webhook: Mapping[str, Yaml] = {
+        "url": endpoints.url("conductor", WEBHOOK_PATH),
+        "send_resolved": True,
+        "http_config": {"authorization": authorization},
+    }
+    return _dump(
+        {
+            "global": {"resolve_timeout": scaled(RESOLVE_TIMEOUT_S)},
+            "route": {
+                "receiver": RECEIVER,
+                "group_by": ["alertname"],
+                "group_wait": scaled(GROUP_WAIT_S),
+                "group_interval": scaled(GROUP_INTERVAL_S),
+                "repeat_interval": scaled(REPEAT_INTERVAL_S),
+            },
+            "receivers": [{"name": RECEIVER, "webhook_configs": [webhook]}],
+        }
+    )
+
+
+def _dump(document: Mapping[str, Yaml]) -> str:
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=4096)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put ``text`` in place of what ``path`` holds, in one step."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

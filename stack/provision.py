@@ -1,0 +1,127 @@
+"""Find the foreign programs or fetch them: PATH, the cache, an official release, a Debian package, a clear error.
+
+Nothing is installed system-wide and nothing is asked. Two processes that fetch at once take turns.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from stack.browser import find_chromium, install_chromium
+from stack.bundles import BUNDLES, Bundle, BundleUnusable, Cache, Installed, bundle_of, on_path
+from stack.downloads import (
+    RELEASES_URL,
+    ChecksumMismatch,
+    DownloadFailed,
+    OnProgress,
+    Progress,
+    fetch_release,
+)
+from stack.errors import StackError
+from stack.home import cache_dir, is_offline
+from stack.locks import FileLock
+from stack.packages import PackageFailed, fetch_package
+
+__all__ = ["ProgramMissing", "find_chromium", "find_program", "install_chromium", "locate", "provision"]
+
+WAIT_FOR_OTHERS_S = 900.0
+
+
+class ProgramMissing(StackError):  # noqa: N818 - reads as a fact where it is raised
+    """A program was found nowhere and could not be fetched."""
+
+    def __init__(self, names: Sequence[str], tried: Iterable[str]) -> None:
+        self.names, self.tried = tuple(names), tuple(tried)
+        bundles = [bundle for bundle in BUNDLES if any(name in bundle.programs for name in names)]
+        packages = " ".join(bundle.package for bundle in bundles)
+        addresses = " and ".join(f"{RELEASES_URL}/{bundle.repository}/releases" for bundle in bundles)
+        super().__init__(
+            f"{' and '.join(names)} not found; tried: {'; '.join(self.tried)}. Install it so that it is on PATH: "
+            f"`apt-get install {packages}` on Debian or Ubuntu, `brew install {' '.join(b.name for b in bundles)}` on "
+            f"macOS, or unpack a release from {addresses}"
+        )
+
+
+def say_nothing(_progress: Progress) -> None:
+    """Take a progress report and do nothing."""
+
+
+def locate(name: str, *, cache: Path | None = None) -> Installed | None:
+    """Return where the program ``name`` is, from PATH or the cache; ``None`` if nowhere. Never fetches."""
+    return on_path(name) or Cache(_programs(cache)).find(name)
+
+
+def find_program(name: str, *, on_progress: OnProgress = say_nothing) -> Path:
+    """Return the file of the program ``name``, fetched where it is missing. Raises ``ProgramMissing``."""
+    return provision([name], on_progress=on_progress)[name]
+
+
+def provision(
+    names: Iterable[str],
+    *,
+    on_progress: OnProgress = say_nothing,
+    cache: Path | None = None,
+    releases_url: str | None = None,
+) -> Mapping[str, Path]:
+    """Return the file of every named program, having fetched those that were missing.
+
+    ``releases_url`` (else ``FIREDRILL_RELEASES_URL``, else GitHub) is where releases come from: a mirror's root.
+    Raises ``ProgramMissing`` with all that was tried, and ``ChecksumMismatch`` for a release that was tampered with.
+    """
+    wanted = list(dict.fromkeys(names))
+    store = Cache(_programs(cache))
+    found = {name: installed.path for name in wanted if (installed := locate(name, cache=cache))}
+    missing = [name for name in wanted if name not in found]
+    if not missing:
+        return found
+    if is_offline():
+        raise ProgramMissing(missing, ["PATH", str(store.root), "nothing else, since FIREDRILL_OFFLINE is set"])
+    address = releases_url or os.environ.get("FIREDRILL_RELEASES_URL") or RELEASES_URL
+    lock = FileLock(store.lock_path)
+    _take_turns(lock, on_progress, missing[0])
+    try:
+        for name in missing:
+            installed = store.find(name)  # by its bundle, fetched a moment ago by us or by another process
+            if installed is None:
+                tried = _fetch(bundle_of(name), store, address, on_progress)
+                installed = store.find(name)
+                if installed is None:
+                    raise ProgramMissing([name], ["PATH", str(store.root), *tried])
+            found[name] = installed.path
+    finally:
+        lock.release()
+    return found
+
+
+def _programs(cache: Path | None) -> Path:
+    return (cache or cache_dir()) / "programs"
+
+
+def _take_turns(lock: FileLock, on_progress: OnProgress, name: str) -> None:
+    deadline = time.monotonic() + WAIT_FOR_OTHERS_S
+    while not lock.acquire(within_s=1.0):
+        on_progress(Progress(bundle_of(name).name, "waiting for another Firedrill that is fetching"))
+        if time.monotonic() > deadline:
+            raise ProgramMissing([name], [f"another process has been fetching for {WAIT_FOR_OTHERS_S:g} s"])
+
+
+def _fetch(bundle: Bundle, store: Cache, address: str, on_progress: OnProgress) -> list[str]:
+    """Fetch ``bundle`` from the first source that has it; return in words what failed before."""
+    tried: list[str] = []
+    try:
+        fetch_release(bundle, store, releases_url=address, on_progress=on_progress)
+    except ChecksumMismatch:
+        raise
+    except (DownloadFailed, BundleUnusable) as error:
+        tried.append(str(error))
+    else:
+        return tried
+    on_progress(Progress(bundle.name, f"no release ({tried[0]}); trying the Debian package {bundle.package}"))
+    try:
+        fetch_package(bundle, store, on_progress=on_progress)
+    except (PackageFailed, BundleUnusable) as error:
+        tried.append(str(error))
+    return tried

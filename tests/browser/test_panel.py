@@ -1,0 +1,103 @@
+"""The panel as a person uses it: light a fire, watch the alarm ring and stop, read the trace."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from panel import theme
+from tests.live.conftest import LiveStack
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.browser,
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("browser"),
+]
+SOON_MS = 30_000
+RINGS_MS = 90_000
+
+
+def visit(page: Page, name: str) -> None:
+    """Go to a page by the navigation, as a person does."""
+    page.get_by_role("navigation").get_by_role("link", name=name).click()
+
+
+def badge(state: str) -> str:
+    """Return an alert's state as the panel writes it: a sign and the word."""
+    look = theme.look(theme.ALERT_LOOKS, state)
+    return f"{look.symbol} {look.word}"
+
+
+def test_overview_shows_the_stack_and_live_signals(page: Page) -> None:
+    """Every component is ready, and the charts and tiles have values."""
+    for title in ("ML service", "Prometheus", "Alertmanager", "Trace store", "Drill conductor", "Traffic generator"):
+        expect(page.get_by_text(title, exact=True).first).to_be_visible(timeout=SOON_MS)
+    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(re.compile(r"\d"), timeout=SOON_MS)
+
+
+def test_live_charts_are_updated_not_made_anew(page: Page) -> None:
+    """Over several refreshes the chart stays the same node of the page while its values move on."""
+    chart = page.locator(".js-plotly-plot").first
+    expect(chart).to_be_visible(timeout=SOON_MS)
+    chart.evaluate("node => { node.firedrillMark = true }")
+    end = "node => node.layout.xaxis.range[1]"
+    before = chart.evaluate(end)
+    page.wait_for_timeout(4_000)
+    assert chart.evaluate("node => node.firedrillMark === true")
+    assert chart.evaluate(end) != before
+
+
+def test_fault_alert_and_trace_from_the_panel(page: Page, stack: LiveStack) -> None:
+    """Click a fault on, see its alert fire and be delivered, put it out, see it resolve, open the trace it left."""
+    visit(page, "Faults")
+    page.get_by_role("radiogroup", name="Kind").get_by_role("radio", name="Error").click()
+    page.get_by_role("button", name="Light the fault").click()
+    expect(page.get_by_text(re.compile("Is it really active")).first).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_text(re.compile(r"[1-9]\d* hits")).first).to_be_visible(timeout=SOON_MS)
+    visit(page, "Alerts")
+    alert = page.locator("[class*='st-key-alert-HighErrorRate']")
+    delivered = page.get_by_role("table").filter(has_text="Receiver")
+    expect(alert.get_by_text(badge("pending"))).to_be_visible(timeout=SOON_MS)
+    expect(alert.get_by_text(badge("firing"))).to_be_visible(timeout=RINGS_MS)
+    expect(delivered.get_by_text(badge("firing")).first).to_be_visible(timeout=SOON_MS)
+    visit(page, "Overview")
+    page.get_by_role("button", name="Put every fault out").click()
+    expect(page.get_by_text(re.compile("put out 1 fault")).first).to_be_visible(timeout=SOON_MS)
+    assert not [fault for fault in stack.conductor().faults() if fault.state == "active"]
+    visit(page, "Alerts")
+    expect(alert.get_by_text(badge("inactive"))).to_be_visible(timeout=RINGS_MS)
+    expect(delivered.get_by_text("✓ resolved").first).to_be_visible(timeout=RINGS_MS)
+    visit(page, "Traces")
+    page.get_by_label("Hit by a fault").click()
+    page.get_by_role("option", name="error", exact=True).click()
+    page.get_by_role("link").filter(has_text="POST /predict").first.click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_text("fault.injected").first).to_be_visible(timeout=SOON_MS)
+    assert "trace=" in page.url
+
+
+def test_two_windows_see_the_same_fault(page: Page, stack: LiveStack) -> None:
+    """A fault that was lit in the terminal shows in the panel, with a button that puts it out."""
+    assert stack.cli("fault", "on", "latency", "delay_ms=400", "--ttl", "60s").returncode == 0
+    expect(page.get_by_role("button", name="Put out", exact=True).first).to_be_visible(timeout=SOON_MS)
+    page.get_by_role("button", name="Put out", exact=True).first.click()
+    expect(page.get_by_text("No fault is active.").first).to_be_visible(timeout=SOON_MS)
+    assert not [fault for fault in stack.conductor().faults() if fault.state == "active"]
+
+
+def test_dead_source_is_named_with_what_to_do(page: Page, stack: LiveStack) -> None:
+    """While Prometheus is down the panel says so instead of drawing nothing; it recovers by itself."""
+    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON_MS)
+    os.kill(stack.component("prometheus")["pid"], signal.SIGSTOP)
+    try:
+        expect(page.get_by_text(re.compile("Prometheus is (stale|unreachable)")).first).to_be_visible(timeout=30_000)
+        expect(page.get_by_text(re.compile("firedrill (up|status)")).first).to_be_visible()
+    finally:
+        os.kill(stack.component("prometheus")["pid"], signal.SIGCONT)
+    expect(page.get_by_text(re.compile("Prometheus is (stale|unreachable)"))).to_have_count(0, timeout=30_000)

@@ -1,0 +1,144 @@
+"""A whole stack, started by the real command line in a home of its own, for the tests that need one."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.client import ConductorClient
+from stack.endpoints import HOST, PORTS, Endpoints
+from stack.errors import StackError
+from stack.home import Home
+from stack.provision import find_program
+
+ROOT = Path(__file__).resolve().parents[2]
+STRIDE = 1013
+"""Offsets are multiples of it, so that no port of one stack is a port of another."""
+
+
+def until(check: Callable[[], Any], what: str, timeout_s: float = 30.0, every_s: float = 0.1) -> Any:
+    """Return the first true answer of ``check``; fail with ``what`` after ``timeout_s`` seconds."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {timeout_s:.0f} s in vain for: {what}")
+        time.sleep(every_s)
+
+
+def port_is_free(port: int) -> bool:
+    """Return whether nothing listens on ``port`` of the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_offset() -> int:
+    """Return a port offset at which every port of a stack is free, another one for each test worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for step in range(worker, 15, 3):
+        offset = STRIDE * (step + 1)
+        if all(port_is_free(port + offset) for port in PORTS.values()):
+            return offset
+    pytest.fail("found no free range of ports for a stack")
+
+
+@dataclass(frozen=True)
+class LiveStack:
+    """A stack that the test may use as a person would: through the command line."""
+
+    home: Home
+    offset: int
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where its parts listen."""
+        return Endpoints(self.offset)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which its commands run."""
+        return {**os.environ, "FIREDRILL_HOME": str(self.home.root), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+
+    def cli(self, *arguments: str, timeout_s: float = 150.0) -> subprocess.CompletedProcess[str]:
+        """Run ``firedrill`` with ``arguments`` and return what came of it."""
+        return subprocess.run(
+            [sys.executable, "-m", "panel.cli", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            cwd="/",
+        )
+
+    def start(self, *arguments: str) -> None:
+        """Bring the stack up, or fail with its log."""
+        done = self.cli("up", "--detach", "--port-offset", str(self.offset), *arguments)
+        if done.returncode != 0:
+            log = self.home.log_file.read_text() if self.home.log_file.is_file() else "(no log)"
+            pytest.fail(f"up failed\n{done.stdout}\n{done.stderr}\n{log[-6000:]}")
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``status --json`` says."""
+        done = self.cli("status", "--json")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def component(self, name: str) -> dict[str, Any]:
+        """Return what ``status --json`` says of one component."""
+        found: dict[str, Any] = next(each for each in self.status()["components"] if each["name"] == name)
+        return found
+
+    def conductor(self) -> ConductorClient:
+        """Return a client of its conductor."""
+        return ConductorClient(self.endpoints.url("conductor"), self.home.token())
+
+    def free_ports(self) -> bool:
+        """Return whether none of its ports is held."""
+        return all(port_is_free(port + self.offset) for port in PORTS.values())
+
+
+@pytest.fixture(scope="session")
+def programs() -> None:
+    """Find real Prometheus and Alertmanager; without them live tests are skipped, but fail with CI=true."""
+    try:
+        for name in ("prometheus", "promtool", "alertmanager"):
+            find_program(name)
+    except StackError as problem:
+        if os.environ.get("CI", "").lower() == "true":
+            raise
+        pytest.skip(str(problem))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, programs: None) -> Iterator[LiveStack]:
+    """Give a stack that is not up yet; whatever a test leaves of it is brought down."""
+    stack = LiveStack(Home(tmp_path / "home"), free_offset())
+    yield stack
+    stack.cli("down")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, programs: None) -> Iterator[LiveStack]:
+    """Give a running stack, shared by the tests of a module."""
+    shared = LiveStack(Home(tmp_path_factory.mktemp("home")), free_offset())
+    shared.start()
+    yield shared
+    shared.cli("down")

@@ -1,0 +1,140 @@
+"""The library drills, live: real service, real Prometheus, real Alertmanager, the real command line."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import faults.drills
+from faults.drills.wire import STAGES
+from tests.live.conftest import LiveStack, until
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+LIBRARY = sorted(path.stem for path in (Path(faults.drills.__file__).parent / "library").glob("*.yaml"))
+
+
+def with_groups(names: list[str]) -> list[object]:
+    """Spread the drills over two stacks that run at the same time."""
+    groups = [pytest.mark.xdist_group(f"drills-{index % 2}") for index in range(len(names))]
+    return [pytest.param(name, marks=group) for name, group in zip(names, groups, strict=True)]
+
+
+@pytest.mark.parametrize("name", with_groups(LIBRARY))
+def test_library_drill_rings_and_resolves(stack: LiveStack, name: str) -> None:
+    """Every expected alert passes all six stages in order, the fault is out afterwards, and the exit status is 0."""
+    done = stack.cli("drill", "run", name, "--json", timeout_s=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = json.loads(done.stdout)
+    assert run["verdict"] == "passed"
+    expected = [outcome for outcome in run["outcomes"] if outcome["expected"]]
+    assert expected
+    for outcome in expected:
+        times = [outcome["stages"][stage] for stage in STAGES]
+        assert None not in times, outcome
+        assert outcome["verdict"] == "as expected"
+        condition, pending, firing, received, delivered, resolved = times
+        assert run["fault_at"] <= pending <= firing <= delivered < resolved
+        assert condition <= pending + 0.3, "Prometheus saw the condition before it was true"
+        assert firing - 0.5 <= received <= delivered + 0.5
+    assert all(fault.state == "ended" for fault in stack.conductor().faults())
+
+
+@pytest.mark.xdist_group("drills-0")
+def test_alert_that_fires_before_the_fault_is_no_detection(stack: LiveStack, tmp_path: Path) -> None:
+    """A drill whose alert is already active fails its steady state and lights nothing."""
+    client = stack.conductor()
+    lit = stack.cli("fault", "on", "error", "status=500", "--ttl", "90s")
+    assert lit.returncode == 0, lit.stderr
+    try:
+        until(
+            lambda: any(a.alert == "HighErrorRate" and a.state != "inactive" for a in client.alerts()),
+            "a pending HighErrorRate",
+        )
+    finally:
+        assert stack.cli("fault", "reset").returncode == 0
+    drill = tmp_path / "impatient.yaml"
+    drill.write_text(
+        "version: 1\nname: impatient\ntitle: Impatient\ndescription: Does not wait for a steady state.\n"
+        "steady_state: {within: 15s, hold: 15s}\n"
+        "faults: [{kind: error, parameters: {status: 500}, ttl: 10m}]\n"
+        "expect: [{alert: HighErrorRate, firing_within: 10m, resolved_within: 10m}]\n"
+    )
+    done = stack.cli("drill", "run", str(drill), "--json")
+    run = json.loads(done.stdout)
+    assert done.returncode == 1, done.stdout
+    assert run["fault_at"] is None
+    assert run["outcomes"][0]["verdict"] == "already firing"
+    assert run["outcomes"][0]["stages"]["firing"] is None
+
+
+@pytest.mark.xdist_group("drills-1")
+def test_alarm_that_does_not_ring_fails_the_drill(stack: LiveStack, tmp_path: Path) -> None:
+    """A fault too mild for the alert gives exit status 1 and the verdict missed, and is put out."""
+    drill = tmp_path / "mild.yaml"
+    drill.write_text(
+        "version: 1\nname: mild\ntitle: Mild\ndescription: A delay far below the threshold.\n"
+        "steady_state: {within: 30m, hold: 15s}\n"
+        "faults: [{kind: latency, parameters: {delay_ms: 50}, ttl: 10m}]\n"
+        "expect: [{alert: HighLatency, firing_within: 2m, resolved_within: 2m}]\n"
+    )
+    done = stack.cli("drill", "run", str(drill), "--json")
+    run = json.loads(done.stdout)
+    assert done.returncode == 1, done.stdout
+    assert run["outcomes"][0]["verdict"] == "missed"
+    assert all(fault.state == "ended" for fault in stack.conductor().faults())
+
+
+@pytest.mark.xdist_group("drills-1")
+def test_interrupted_drill_puts_its_fault_out(stack: LiveStack) -> None:
+    """Ctrl-C aborts the run on the conductor: the fault is out before the command returns."""
+    command = [sys.executable, "-m", "panel.cli", "drill", "run", "slow-responses"]
+    client = stack.conductor()
+    with subprocess.Popen(
+        command, env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as drill:
+        until(lambda: any(f.state == "active" for f in client.faults()), "the drill's fault", timeout_s=90)
+        drill.send_signal(signal.SIGINT)
+        output, _ = drill.communicate(timeout=30)
+    assert drill.returncode == 130, output
+    assert all(fault.state == "ended" for fault in client.faults())
+    assert client.runs(limit=1)[0].verdict == "aborted"
+
+
+def drill_file(fault: str, alert: str = "HighErrorRate") -> str:
+    """Return the text of a drill with one fault, written as a YAML flow mapping."""
+    return (
+        "version: 1\nname: x\ntitle: t\ndescription: d\n"
+        f"faults: [{fault}]\nexpect: [{{alert: {alert}, firing_within: 5m, resolved_within: 5m}}]\n"
+    )
+
+
+@pytest.mark.xdist_group("drills-0")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("version: 1\nname: x\n  bad: [", "YAML"),
+        (drill_file("{kind: nonsense, ttl: 5m}"), "nonsense"),
+        (drill_file("{kind: error, ttl: 5m}", alert="NoSuchAlert"), "NoSuchAlert"),
+        (drill_file("{kind: error, parameters: {status: 99}, ttl: 5m}"), "status"),
+        (drill_file("{kind: error}"), "ttl"),
+    ],
+    ids=["bad YAML", "unknown fault", "unknown alert", "out of range", "no time to live"],
+)
+def test_bad_drill_file_is_refused_before_anything_burns(
+    stack: LiveStack, tmp_path: Path, text: str, says: str
+) -> None:
+    """A drill that cannot run is one clear message and exit status 2; no fault is lit."""
+    drill = tmp_path / "bad.yaml"
+    drill.write_text(text)
+    before = len(stack.conductor().faults())
+    done = stack.cli("drill", "run", str(drill))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(stack.conductor().faults()) == before

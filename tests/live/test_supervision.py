@@ -1,0 +1,139 @@
+"""The stack as a person starts and stops it, and what is left when its processes are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+
+from stack.endpoints import HOST
+from tests.live.conftest import LiveStack, until
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300), pytest.mark.xdist_group("supervision")]
+
+
+FLOWER = {"features": [[5.1, 3.5, 1.4, 0.2]]}
+
+
+def pids(stack: LiveStack) -> dict[str, int]:
+    """Return the process id of every component."""
+    return {each["name"]: each["pid"] for each in stack.status()["components"]}
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Return whether none of the processes runs."""
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+def family(stack: LiveStack) -> list[psutil.Process]:
+    """Return the supervisor and everything under it."""
+    supervisor = psutil.Process(stack.status()["supervisor_pid"])
+    return [supervisor, *supervisor.children(recursive=True)]
+
+
+def test_up_status_down_twice_in_a_row(fresh: LiveStack) -> None:
+    """`up` brings everything to ready, a second `up` says so, `down` leaves nothing, and all of it works twice."""
+    for _ in range(2):
+        fresh.start()
+        status = fresh.status()
+        assert status["state"] == "up"
+        assert {each["state"] for each in status["components"]} == {"ready"}
+        again = fresh.cli("up", "--detach", "--port-offset", str(fresh.offset))
+        assert again.returncode == 2
+        assert "already" in again.stderr
+        running = family(fresh)
+        assert fresh.cli("down").returncode == 0
+        assert gone(running)
+        assert fresh.free_ports()
+        assert fresh.status()["state"] == "down"
+        assert fresh.cli("down").returncode == 0
+
+
+def test_busy_port_is_named_with_its_holder(fresh: LiveStack) -> None:
+    """`up` on a port that something else holds names the port and the process, and starts nothing."""
+    with socket.socket() as holder:
+        holder.bind((HOST, fresh.endpoints.port("alertmanager")))
+        holder.listen()
+        done = fresh.cli("up", "--detach", "--port-offset", str(fresh.offset))
+    assert done.returncode == 2
+    assert str(fresh.endpoints.port("alertmanager")) in done.stderr
+    assert str(os.getpid()) in done.stderr
+    assert "--port-offset" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert fresh.free_ports()
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGINT"])
+def test_nothing_survives_the_supervisor(fresh: LiveStack, end: str) -> None:
+    """Within 5 s of Ctrl-C in the foreground, or of kill -9, no process runs and no port is held."""
+    command = [sys.executable, "-m", "panel.cli", "up", "--port-offset", str(fresh.offset)]
+    with subprocess.Popen(command, env=fresh.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+        until(lambda: fresh.status()["state"] == "up", "a stack that is up", timeout_s=60, every_s=0.5)
+        running = family(fresh)
+        assert len(running) > 7
+        running[0].send_signal(getattr(signal, end))
+        until(lambda: gone(running) and fresh.free_ports(), f"the end of every process after {end}", timeout_s=5)
+        up.wait(timeout=10)
+    fresh.start()
+    assert fresh.status()["state"] == "up", "a stack that was killed starts again"
+
+
+def test_each_process_killed_in_turn_while_a_fault_is_active(fresh: LiveStack) -> None:
+    """Whatever is killed comes back; the fault ends by its time to live or with the service, never later."""
+    fresh.start()
+    for name in sorted(pids(fresh)):
+        lit = fresh.cli("fault", "on", "latency", "delay_ms=300", "--ttl", "6s")
+        assert lit.returncode == 0, f"before killing {name}: {lit.stderr}"
+        overdue = time.time() + 6.5
+        old = pids(fresh)[name]
+        os.kill(old, signal.SIGKILL)
+        await_return(fresh, name, old)
+        time.sleep(max(0.0, overdue - time.time()))
+        assert not any(fault.state == "active" for fault in fresh.conductor().faults()), f"after {name} was killed"
+        answer = httpx.post(fresh.endpoints.url("service", "/predict"), json=FLOWER, timeout=5)
+        assert answer.status_code == 200
+    assert fresh.status()["state"] == "up"
+    assert fresh.conductor().journal(), "the journal is readable after its process was killed"
+
+
+def await_return(stack: LiveStack, name: str, old: int) -> None:
+    """Wait until a component that was killed as ``old`` is ready as another process."""
+
+    def returned() -> bool:
+        now = stack.component(name)
+        return now["state"] == "ready" and now["pid"] != old
+
+    until(returned, f"{name} to be ready again", timeout_s=40)
+
+
+def test_control_needs_the_token(fresh: LiveStack) -> None:
+    """Nobody lights a fault without the token, neither at the service's control endpoint nor at the conductor."""
+    fresh.start("--no-traffic")
+    body = {"kind": "error", "ttl_s": 5}
+    for name, path in (("control", "/faults"), ("conductor", "/faults"), ("conductor", "/webhook/alertmanager")):
+        for headers in ({}, {"Authorization": "Bearer wrong"}):
+            answer = httpx.post(fresh.endpoints.url(name, path), json=body, headers=headers)
+            assert answer.status_code == 401, (name, path)
+    foreign = {"Authorization": f"Bearer {fresh.home.token()}", "Host": "evil.example"}
+    assert httpx.post(fresh.endpoints.url("control", "/faults"), json=body, headers=foreign).status_code == 403
+    plain = httpx.post(fresh.endpoints.url("service", "/faults"), json=body)
+    assert plain.status_code == 404
+    assert fresh.conductor().faults() == []
+    for arguments, says in (
+        (("fault", "on", "nonsense"), "nonsense"),
+        (("fault", "on", "latency", "delay_ms=-5"), "delay_ms"),
+        (("fault", "on", "error", "--ttl", "soon"), "soon"),
+        (("fault", "off", "no-such-id"), "no-such-id"),
+        (("drill", "run", "no-such-drill"), "no-such-drill"),
+    ):
+        done = fresh.cli(*arguments)
+        assert done.returncode == 2, arguments
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr

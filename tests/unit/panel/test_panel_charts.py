@@ -1,0 +1,129 @@
+"""Figures: what is drawn where."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from pathlib import Path
+
+from canned_stack import fault
+from plotly.offline import get_plotlyjs
+
+from faults.drills.wire import StageTimes
+from panel import charts, formats, plots, queries, spans
+from panel.charts import AlertLife
+from panel.queries import SIGNALS, Band, Board, SignalSeries
+from stack.clients.jaeger import Span, SpanEvent, Trace
+
+START, END = 1_700_000_000.0, 1_700_000_300.0
+
+
+def board(*latest: float | None) -> Board:
+    """Return a board whose series are flat at the given values."""
+    series = tuple(
+        SignalSeries(signal, START, 1.0, (value,) * 301) for signal, value in zip(SIGNALS, latest, strict=True)
+    )
+    return Board(START, END, series, (), service_up=True)
+
+
+def span(span_id: str, parent: str | None, name: str, start: float, length: float, **more: object) -> Span:
+    """Return a span of the service."""
+    given = {"tags": {}, "events": (), "error": False, **more}
+    fixed = {"span_id": span_id, "parent_id": parent, "operation": name, "service": "firedrill"}
+    return Span(**fixed, start=start, duration_s=length, **given)  # type: ignore[arg-type]
+
+
+def test_signals_share_an_axis_and_a_band_crosses_all_of_them() -> None:
+    """Five lines, one shape per band over the whole height, one label per kind."""
+    records = [fault("a", "error", START + 50, 60, ended_at=START + 80), fault("b", "error", START + 200, 600)]
+    bands = queries.fault_bands(records, (), START, END)
+    figure = charts.signal_chart(board(5.0, 0.1, 0.01, 0.9, 0.0), bands)
+    assert len(figure.data) == len(SIGNALS)
+    assert [(shape.yref, shape.y0, shape.y1) for shape in figure.layout.shapes] == [("paper", 0, 1)] * 2
+    assert figure.layout.shapes[0].x1 == formats.wall(END)
+    assert [note.text for note in figure.layout.annotations].count("<b>error</b>") == 1
+    assert figure.layout.uirevision == "signals"
+
+
+def test_an_axis_grows_in_steps_and_a_share_never_passes_one() -> None:
+    """A quiet signal keeps its least height; a large one doubles it; shares end at 105 %."""
+    figure = charts.signal_chart(board(7.3, 0.9, None, 0.2, 0.001), ())
+    tops = [axis.range[1] for axis in figure.select_yaxes()]
+    assert tops == [8.0, 1.05, 0.05, 1.0, 0.1]
+
+
+def test_missing_values_leave_holes() -> None:
+    """A moment without a value is no zero."""
+    figure = charts.signal_chart(board(5.0, None, None, None, None), ())
+    assert set(figure.data[1].y) == {None}
+    assert figure.data[1].connectgaps is not True
+
+
+def test_stages_become_bars_and_marks() -> None:
+    """Pending and firing are bars up to what ended them; deliveries are marks; the legend names each once."""
+    done = StageTimes(
+        condition_true=START + 9, pending=START + 10, firing=START + 30, received=START + 31, delivered=START + 33,
+        resolved=START + 60,
+    )  # fmt: skip
+    open_ended = StageTimes(pending=START + 100)
+    lives = [AlertLife("HighErrorRate", done, END), AlertLife("HighLatency", open_ended, END)]
+    figure = charts.stage_chart(lives, (), START, END)
+    bars = {(bar.y[0], bar.name): bar.x[0] / 1000 for bar in figure.data if bar.type == "bar"}
+    assert bars == {
+        ("HighErrorRate", "pending"): 20.0,
+        ("HighErrorRate", "firing"): 30.0,
+        ("HighLatency", "pending"): 200.0,
+    }
+    marks = {trace.name for trace in figure.data if trace.type == "scatter"}
+    assert marks == {"received", "delivered", "resolved"}
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert sorted(named) == sorted(set(named))
+
+
+def test_an_alert_that_ended_while_pending_has_no_firing_bar() -> None:
+    """Pending that went back to inactive ends at its resolution."""
+    life = AlertLife("A", StageTimes(pending=START + 10, resolved=START + 15), END)
+    figure = charts.stage_chart([life], (Band("error", START, END),), START, END)
+    assert [(bar.name, bar.x[0]) for bar in figure.data if bar.type == "bar"] == [("pending", 5000.0)]
+
+
+def test_the_waterfall_nests_spans_and_marks_faults_and_errors() -> None:
+    """Parents stand before children, times count from the beginning, a fault is a mark of its own."""
+    hit = SpanEvent(time=START + 0.002, name="fault.injected", attributes={"fault.kind": "latency"})
+    trace = Trace(
+        "t",
+        (
+            span("c", "b", "model_prediction", START + 0.002, 1.5, events=(hit,), error=True),
+            span("a", None, "POST /predict", START, 1.6),
+            span("b", "a", "<b>preprocess</b>", START + 0.001, 0.1),
+        ),
+    )
+    order = spans.in_order(trace)
+    assert [(each.span_id, depth) for each, depth in order] == [("a", 0), ("b", 1), ("c", 2)]
+    figure = charts.waterfall(trace, order)
+    bars, events = figure.data
+    assert [round(base, 3) for base in bars.base] == [0.0, 1.0, 2.0]
+    assert list(bars.marker.pattern.shape) == ["", "", "/"]
+    assert list(events.y) == [2]
+    assert "2. &lt;b&gt;preprocess&lt;/b&gt;" in [note.text for note in figure.layout.annotations]
+    about = spans.summary(trace)
+    assert (about.operation, about.error, about.faults) == ("POST /predict", True, ("latency",))
+    assert round(about.duration_s, 3) == 1.6
+
+
+def test_the_packed_plotly_unpacks_to_the_installed_one() -> None:
+    """The engine's script carries the installed plotly's JavaScript, whole, in place of its placeholder."""
+    template = Path(plots.__file__).with_name("plot_engine.js").read_text(encoding="utf-8")
+    before, after = template.split(plots.PLACE)
+    script = plots.engine_script()
+    assert script.startswith(before)
+    assert script.endswith(after)
+    packed = script.removeprefix(before).removesuffix(after)
+    assert gzip.decompress(base64.b64decode(packed)).decode() == get_plotlyjs()
+    assert len(packed) < 2_500_000
+
+
+def test_damaged_parentage_loses_no_span() -> None:
+    """Orphans are roots; spans that are each other's parents are still listed."""
+    trace = Trace("t", (span("a", "gone", "orphan", 1, 1), span("x", "y", "x", 2, 1), span("y", "x", "y", 3, 1)))
+    assert {each.span_id for each, _ in spans.in_order(trace)} == {"a", "x", "y"}
