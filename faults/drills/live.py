@@ -124,10 +124,17 @@ class LiveDrill:
 
     async def _reach_steady_state(self) -> None:
         self._enter("steady_state")
-        deadline = self._parts.now() + self.plan.pace.scale(self.plan.drill.steady_state.within)
+        began_at = self._parts.now()
+        deadline = began_at + self.plan.pace.scale(self.plan.drill.steady_state.within)
         while True:
             sight = await self._look()
-            faults = await unsteady(self.plan, sight, self._parts.watcher, self._traffic_changed_at)
+            faults = await unsteady(
+                self.plan,
+                sight,
+                self._parts.watcher,
+                began_at=began_at,
+                traffic_changed_at=self._traffic_changed_at,
+            )
             if not faults:
                 return
             if self._parts.now() >= deadline:

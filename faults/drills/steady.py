@@ -21,10 +21,13 @@ class Unsteady:
     sentence: str
 
 
-async def unsteady(plan: Plan, sight: Sight, watcher: Watcher, traffic_changed_at: float) -> tuple[Unsteady, ...]:
+async def unsteady(
+    plan: Plan, sight: Sight, watcher: Watcher, *, began_at: float, traffic_changed_at: float
+) -> tuple[Unsteady, ...]:
     """Return what keeps the drill from starting, at most one reason for each expected alert; raises ``SourceError``.
 
-    ``traffic_changed_at`` (Unix seconds) is when the drill changed the traffic, from when on it must hold.
+    Unix seconds: ``began_at`` is when the drill began, so that quiet is what Prometheus found since and not an answer
+    from before; ``traffic_changed_at`` is when the drill changed the traffic, from when on it must hold.
     """
     hold_s = plan.pace.scale(plan.drill.steady_state.hold)
     needed_s = max(hold_s, *plan.windows_s.values())
@@ -32,7 +35,7 @@ async def unsteady(plan: Plan, sight: Sight, watcher: Watcher, traffic_changed_a
     found = []
     for index, expectation in enumerate(plan.drill.expect):
         reason = _unsteady(index, expectation, sight, hold_s) or _unproven(
-            index, expectation.alert, sight, plan.windows_s[expectation.alert], history_s
+            index, expectation.alert, sight, plan.windows_s[expectation.alert], history_s, began_at
         )
         if reason is None and sight.at - traffic_changed_at < hold_s:
             left_s = hold_s - (sight.at - traffic_changed_at)
@@ -71,7 +74,9 @@ def _state(episode: Episode) -> tuple[str, float]:
     return ("firing", episode.firing) if episode.firing is not None else ("pending", episode.began)
 
 
-def _unproven(index: int, alert: str, sight: Sight, window_s: float, history_s: float) -> Unsteady | None:
+def _unproven(
+    index: int, alert: str, sight: Sight, window_s: float, history_s: float, began_at: float
+) -> Unsteady | None:
     rules = sight.named(alert)
     if not rules:
         return Unsteady(index, "insufficient history", f"{alert}: its rule is not loaded any more")
@@ -81,4 +86,6 @@ def _unproven(index: int, alert: str, sight: Sight, window_s: float, history_s: 
     if history_s < window_s:
         text = f"{alert} looks back {window_s:g} s, and the service has been scraped for {history_s:.1f} s"
         return Unsteady(index, "insufficient history", text)
+    if any(rule.evaluated_at is None or rule.evaluated_at <= began_at for rule in rules):
+        return Unsteady(index, "insufficient history", f"{alert} has not been evaluated since the drill began")
     return None

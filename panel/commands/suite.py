@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,8 @@ CHECKS = {
 }
 WORKERS = "3"
 """Live tests wait more than they work: three at a time keep two cores busy."""
+RETRIED = 3
+"""So many failed tests at most get a second run, alone: with more, it was not the machine."""
 
 
 def run_everything(
@@ -46,13 +49,38 @@ def run_everything(
             failed += [name] if _fails(command, environment) else []
     OUT.rule("pytest")
     selection = ["-m", "not live and not browser"] if fast else []
-    arguments = context.args or ["-n", WORKERS, "--dist", "loadgroup"]
-    failed += ["pytest"] if _fails(("pytest", *selection, *arguments), environment) else []
+    if context.args:
+        failed += ["pytest"] if _fails(("pytest", *selection, *context.args), environment) else []
+    else:
+        failed += ["pytest"] if _tests_fail(selection, environment) else []
     took = f"{time.monotonic() - started:.0f} s without installation"
     if failed:
         ERRORS.print(f"[bold red]failed:[/] {', '.join(failed)} ({took})")
         raise typer.Exit(1)
     OUT.print(f"[bold green]all checks and tests passed[/] ({took})")
+
+
+def _tests_fail(selection: list[str], environment: dict[str, str]) -> bool:
+    """Run all tests side by side, then a few failed ones once more by themselves; return whether one still fails.
+
+    What fails in company and passes alone is named: it wants mending, and a run in company is what finds it.
+    """
+    _failures_file().unlink(missing_ok=True)
+    if not _fails(("pytest", *selection, "-n", WORKERS, "--dist", "loadgroup"), environment):
+        return False
+    names = sorted(json.loads(_failures_file().read_text())) if _failures_file().is_file() else []
+    if not 0 < len(names) <= RETRIED:
+        return True
+    OUT.rule("pytest, the failed ones alone")
+    if _fails(("pytest", *names), environment):
+        return True
+    ERRORS.print(f"[bold yellow]unsteady, failed first and passed alone:[/] {', '.join(names)}", soft_wrap=True)
+    return False
+
+
+def _failures_file() -> Path:
+    """Return where pytest keeps the names of what failed."""
+    return ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
 
 
 def _install_parts() -> None:

@@ -59,6 +59,7 @@ def test_up_status_down_twice_in_a_row(fresh: LiveStack) -> None:
 def test_busy_port_is_named_with_its_holder(fresh: LiveStack) -> None:
     """`up` on a port that something else holds names the port and the process, and starts nothing."""
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier stack's connections may linger on it
         holder.bind((HOST, fresh.endpoints.port("alertmanager")))
         holder.listen()
         done = fresh.cli("up", "--detach", "--port-offset", str(fresh.offset))
