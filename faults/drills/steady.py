@@ -35,7 +35,12 @@ async def unsteady(
     found = []
     for index, expectation in enumerate(plan.drill.expect):
         reason = _unsteady(index, expectation, sight, hold_s) or _unproven(
-            index, expectation.alert, sight, plan.windows_s[expectation.alert], history_s, began_at
+            index,
+            expectation.alert,
+            sight,
+            window_s=plan.windows_s[expectation.alert],
+            history_s=history_s,
+            began_at=began_at,
         )
         if reason is None and sight.at - traffic_changed_at < hold_s:
             left_s = hold_s - (sight.at - traffic_changed_at)
@@ -75,7 +80,7 @@ def _state(episode: Episode) -> tuple[str, float]:
 
 
 def _unproven(
-    index: int, alert: str, sight: Sight, window_s: float, history_s: float, began_at: float
+    index: int, alert: str, sight: Sight, *, window_s: float, history_s: float, began_at: float
 ) -> Unsteady | None:
     rules = sight.named(alert)
     if not rules:
