@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import threading
 import time
@@ -21,6 +20,7 @@ import yaml
 from stack.endpoints import HOST
 from stack.provision import find_program
 from stack.rules.durations import format_duration
+from tests.ports import free_port
 
 READY_WITHIN_S = 30.0
 
@@ -154,13 +154,6 @@ def answering(
         stack.callback(server.server_close)
         stack.callback(server.shutdown)
         yield said
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _written(folder: Path, name: str, configuration: Mapping[str, object]) -> Path:

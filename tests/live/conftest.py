@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,14 +15,13 @@ from typing import Any
 import pytest
 
 from faults.client import ConductorClient
-from stack.endpoints import HOST, PORTS, Endpoints
+from stack.endpoints import PORTS, Endpoints, of_replicas
 from stack.errors import StackError
 from stack.home import Home
 from stack.provision import find_program
+from tests.ports import free_endpoints, is_free
 
 ROOT = Path(__file__).resolve().parents[2]
-STRIDE = 1013
-"""Offsets are multiples of it, so that no port of one stack is a port of another."""
 
 
 def until(check: Callable[[], Any], what: str, timeout_s: float = 30.0, every_s: float = 0.1) -> Any:
@@ -38,25 +36,9 @@ def until(check: Callable[[], Any], what: str, timeout_s: float = 30.0, every_s:
         time.sleep(every_s)
 
 
-def port_is_free(port: int) -> bool:
-    """Return whether nothing listens on ``port`` of the loopback interface."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
 def free_offset() -> int:
-    """Return a port offset at which every port of a stack is free, another one for each test worker."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for step in range(worker, 15, 3):
-        offset = STRIDE * (step + 1)
-        if all(port_is_free(port + offset) for port in PORTS.values()):
-            return offset
-    pytest.fail("found no free range of ports for a stack")
+    """Return a port offset at which every port of a stack of up to three replicas is free."""
+    return free_endpoints(*PORTS, *of_replicas("control", 3), *of_replicas("replica", 3)).offset
 
 
 @dataclass(frozen=True)
@@ -112,7 +94,7 @@ class LiveStack:
 
     def free_ports(self) -> bool:
         """Return whether none of its ports is held."""
-        return all(port_is_free(port + self.offset) for port in PORTS.values())
+        return all(is_free(port + self.offset) for port in PORTS.values())
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from faults.drills.errors import ControlRefused, PartlyLit
 from faults.drills.replicas import merged, merged_lists
 from stack.endpoints import Endpoints, of_replicas
 from stack.home import Home
+from tests.ports import free_endpoints
 
 ROOT = Path(__file__).resolve().parents[3]
 START_S = 90.0
@@ -110,24 +110,10 @@ def ready(url: str) -> bool:
         return False
 
 
-def free_endpoints() -> Endpoints:
-    """Return endpoints whose ports for replicas are free."""
-    for offset in range(11_000 + os.getpid() % 1000, 22_000, 53):
-        endpoints = Endpoints(offset)
-        try:
-            for name in NAMES:
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", endpoints.port(name)))
-        except OSError:
-            continue
-        return endpoints
-    pytest.fail("no free ports")
-
-
 @pytest.fixture
 def group(tmp_path: Path) -> Iterator[Group]:
     """Give three replicas that serve; end them."""
-    home, endpoints = Home(tmp_path / "home"), free_endpoints()
+    home, endpoints = Home(tmp_path / "home"), free_endpoints(*NAMES)
     variables = {
         "FIREDRILL_HOME": str(home.root),
         "FIREDRILL_PORT_OFFSET": str(endpoints.offset),

@@ -19,6 +19,7 @@ import pytest
 from faults.scratch import open_scratch
 from stack.endpoints import Endpoints
 from stack.home import Home
+from tests.ports import free_endpoints
 
 ROOT = Path(__file__).parents[3]
 IRIS = {"features": [[5.8, 3.0, 4.3, 1.3]]}
@@ -59,21 +60,6 @@ class Process:
         pytest.fail(f"the service process did not get ready:\n{self.popen.communicate()[0]}")
 
 
-def free_endpoints() -> Endpoints:
-    """Return endpoints whose service and control ports are free now."""
-    for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            endpoints = Endpoints(probe.getsockname()[1] - Endpoints().port("service"))
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", endpoints.port("control")))
-            except (OSError, OverflowError):
-                continue
-        return endpoints
-    pytest.fail("no two free ports found")
-
-
 @dataclass
 class Starter:
     """Starts service processes in one home, and ends those that a test leaves behind."""
@@ -83,7 +69,7 @@ class Starter:
 
     def start(self, endpoints: Endpoints | None = None, **environment: str) -> Process:
         """Start a process; it is not ready yet."""
-        endpoints = endpoints or free_endpoints()
+        endpoints = endpoints or free_endpoints("service", "control")
         variables = {
             **os.environ,
             "FIREDRILL_HOME": str(self.home.root),
@@ -166,7 +152,7 @@ def test_a_killed_process_leaves_nothing_that_burns(starter: Starter) -> None:
 @pytest.mark.parametrize("name", ["service", "control"])
 def test_a_taken_port_is_named_with_its_holder(starter: Starter, name: str) -> None:
     """With one of its ports taken the process exits with 2 and says which, who has it, and what to do."""
-    endpoints = free_endpoints()
+    endpoints = free_endpoints("service", "control")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", endpoints.port(name)))
         taken.listen()

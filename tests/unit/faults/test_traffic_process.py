@@ -22,21 +22,9 @@ from tiny_service import IRIS, TinyService
 from faults.drills.wire import TrafficSettings, TrafficStatus
 from stack.endpoints import PORTS
 from stack.home import Home
+from tests.ports import free_offset
 
 DEADLINE_S = 20.0
-
-
-def free_offset() -> int:
-    """Return a port offset at which the service's and traffic's ports are free now."""
-    for offset in range(11_000 + os.getpid() % 5000, 40_000, 7):
-        try:
-            for name in ("service", "traffic"):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", PORTS[name] + offset))
-        except OSError:
-            continue
-        return offset
-    raise AssertionError("no free ports")
 
 
 @dataclass
@@ -60,7 +48,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """Return a fresh home and free ports."""
-    return Place(tmp_path, free_offset())
+    return Place(tmp_path, free_offset(PORTS[name] for name in ("service", "traffic")))
 
 
 class Control:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from faults.drills.wire import TrafficSettings
 from faults.traffic.load import LoadPlan, LoadReport, run_load
+from tests.ports import free_port
 
 DEADLINE_S = 200.0
 MODELS = ("iris", "churn", "housing", "exchange-rate", "digits")
@@ -26,9 +26,7 @@ MODELS = ("iris", "churn", "housing", "exchange-rate", "digits")
 def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the plain service with every profile that trains offline until it is ready."""
     home: Path = tmp_path_factory.mktemp("service")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     own = {
         "HOST": "127.0.0.1",
         "PORT": str(port),

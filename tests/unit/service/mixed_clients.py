@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "127.0.0.1"
@@ -180,9 +181,7 @@ def differences(port: int, tally: Tally) -> list[str]:
 @contextmanager
 def service(artifacts: Path, folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes], Path]]:
     """Yield the port of a plain service, its process and its output; nobody collects its spans."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from PIL import Image
 
 from service.models.digits import PROFILE as DIGITS
 from service.models.profiles import profile_names
+from tests.ports import free_port
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/models.md").read_text(encoding="utf-8")
 USUAL = "http://127.0.0.1:8000"
@@ -34,9 +34,7 @@ def place(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     pixels = (DIGITS.dataset().rows[0].reshape(8, 8) * 255.0 / 16.0).round().astype(np.uint8)
     Image.fromarray(pixels).save(folder / "digit.png")
     Image.linear_gradient("L").resize((400, 300)).save(folder / "photo.jpg")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     own = {
         "PORT": str(port),
         "MODELS": ",".join(profile_names()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from tests.environments import python_with
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT = ("tritonclient[http]>=2.73.0", "numpy>=2.4.6")
@@ -74,9 +74,7 @@ print(json.dumps(said))
 @pytest.fixture
 def address(trained: Path, tmp_path: Path) -> Iterator[str]:
     """Run ``python -m service`` with a token and give its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {"ARTIFACTS_DIR": str(trained), "PORT": str(port), "MODELS": "iris", "CONTROL_TOKEN": "s3cret"}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ENABLE_TRACING": "false", **settings}
     with (tmp_path / "service.log").open("w+") as log:

@@ -22,23 +22,11 @@ from service_bench import SETOSA
 
 from service.server import build_live_service, serve, server
 from service.settings import Settings
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_S = 90.0
 COUNT = 3
-
-
-def free_ports(count: int) -> int:
-    """Return the first of so many free ports in a row, clear of those that clients get."""
-    for first in range(20_000 + os.getpid() % 5_000, 32_000, count + 1):
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    pytest.fail("no free ports")
 
 
 @dataclass

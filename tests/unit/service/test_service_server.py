@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,27 +26,21 @@ from service.server import Server, build_live_service, serve, server
 from service.settings import Settings
 from service.telemetry.logs import build_logger_provider
 from service.telemetry.tracing import build_tracer_provider
+from tests.ports import free_port
 
 DEADLINE_S = 30.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture
 def process(trained: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run ``python -m service`` and give its URL; its spans have nowhere to go."""
-    port = _free_port()
+    port = free_port()
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
         "ARTIFACTS_DIR": str(trained),
         "PORT": str(port),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{_free_port()}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}",
     }
     command = [sys.executable, "-m", "service"]
     running = subprocess.Popen(

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from stack import native
-from stack.endpoints import PORTS, Endpoints
+from stack.endpoints import Endpoints
 from stack.home import Home
-from stack.ports import free_offset, is_free
+from stack.ports import is_free
 from stack.status import StackStatus
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,13 +43,6 @@ def small_home(folder: Path) -> Iterator[Home]:
             yield home
         finally:
             native.down(home)
-
-
-def some_offset() -> int:
-    """Return an offset at which all ports are free now."""
-    found = free_offset(11000 + 37 * (os.getpid() % 20), {name: name for name in PORTS})
-    assert found is not None
-    return found
 
 
 def until(check: Callable[[], object], timeout_s: float = 10.0) -> float:

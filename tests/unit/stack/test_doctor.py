@@ -7,12 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_tools import some_offset
 
 from stack.doctor import Finding, doctor
 from stack.endpoints import HOST, Endpoints
 from stack.home import Home
 from stack.state import ProcessIdentity, StackState, UnitState
+from tests.ports import free_endpoints
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """Return an empty home on free ports, with an empty cache and no browser to ask."""
     monkeypatch.setenv("FIREDRILL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "playwright"))
-    monkeypatch.setenv("FIREDRILL_PORT_OFFSET", str(some_offset()))
+    monkeypatch.setenv("FIREDRILL_PORT_OFFSET", str(free_endpoints().offset))
     monkeypatch.setenv("PATH", str(tmp_path))
     return Home(tmp_path / "home")
 
@@ -47,7 +47,7 @@ def test_missing_programs_warn_online_and_fail_offline(home: Home, monkeypatch: 
 
 def test_a_busy_port_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A taken port is named with its component and an offset that is free."""
-    offset = some_offset()
+    offset = free_endpoints().offset
     monkeypatch.setenv("FIREDRILL_PORT_OFFSET", str(offset))
     assert finding(home, "ports").level == "ok"
     with socket.socket() as holder:

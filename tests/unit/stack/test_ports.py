@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from stack import ports
-from stack.endpoints import HOST, PORTS, Endpoints
+from stack.endpoints import HOST, Endpoints
+from tests.ports import free_endpoints
 
 WANTED = {"prometheus": "prometheus", "control": "service"}
 
@@ -29,9 +30,7 @@ def listening(address: str, port: int) -> Iterator[None]:
 @pytest.fixture
 def offset() -> int:
     """Return an offset at which all ports are free now."""
-    found = ports.free_offset(12000 + 41 * (os.getpid() % 20), {name: name for name in PORTS})
-    assert found is not None
-    return found
+    return free_endpoints().offset
 
 
 @pytest.mark.parametrize("address", [HOST, "0.0.0.0"])  # noqa: S104 - a stranger may well listen everywhere

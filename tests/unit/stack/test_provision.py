@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from stack.home import is_offline
 from stack.packages import fetch_package
 from stack.probes import probe_now
 from stack.provision import ProgramMissing, find_program, locate, provision
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 PROMETHEUS, ALERTMANAGER = BUNDLES
@@ -247,9 +247,7 @@ def test_a_debian_package_is_unpacked_without_root(tmp_path: Path, monkeypatch: 
     alertmanager = store.find("alertmanager")
     assert alertmanager is not None
     (tmp_path / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     files = [f"--config.file={tmp_path}/alertmanager.yml", f"--storage.path={tmp_path}/data"]
     address = [f"--web.listen-address={HOST}:{port}", "--cluster.listen-address="]
     with subprocess.Popen([str(alertmanager.path), *files, *address], cwd="/") as process:

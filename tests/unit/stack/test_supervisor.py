@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_tools import ROOT, gone, options, pids, ports_free, small_home, some_offset, until
+from small_tools import ROOT, gone, options, pids, ports_free, small_home, until
 
 from stack import native
 from stack.child import LONGEST_LINE
@@ -24,6 +24,7 @@ from stack.state import load_state
 from stack.status import read_status
 from stack.supervisor import StackNotReady
 from stack.units import RestartPolicy
+from tests.ports import free_endpoints
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 @pytest.fixture
 def offset() -> int:
     """Return an offset with free ports."""
-    return some_offset()
+    return free_endpoints().offset
 
 
 def ask(offset: int, port: str, path: str) -> None:

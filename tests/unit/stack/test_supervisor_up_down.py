@@ -15,7 +15,7 @@ from threading import Thread
 
 import psutil
 import pytest
-from small_tools import FOREGROUND, ROOT, gone, options, pids, ports_free, small_home, some_offset, until
+from small_tools import FOREGROUND, ROOT, gone, options, pids, ports_free, small_home, until
 
 from stack import native
 from stack.endpoints import HOST, Endpoints
@@ -26,6 +26,7 @@ from stack.pace import WORKSHOP
 from stack.ports import PortBusy
 from stack.state import load_state
 from stack.status import read_status
+from tests.ports import free_endpoints
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 @pytest.fixture
 def offset() -> int:
     """Return an offset with free ports."""
-    return some_offset()
+    return free_endpoints().offset
 
 
 def test_up_brings_all_components_up_in_the_order_of_their_needs(home: Home, offset: int) -> None:

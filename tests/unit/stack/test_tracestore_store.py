@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,11 +22,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tracestore_lab import PROTOBUF, eventually, export_of, running, span
 
 from stack.clients.jaeger import JaegerClient
-from stack.endpoints import PORTS, Endpoints
+from stack.endpoints import Endpoints
 from stack.errors import QueryRefused
 from stack.tracestore.database import VERSION
 from stack.tracestore.errors import BadSetting, StoreUnavailable
 from stack.tracestore.limits import MIB, Limits
+from tests.ports import free_endpoints
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -58,23 +58,10 @@ class Process:
             return False
 
 
-def free_offset() -> int:
-    """Return an offset at which both ports are free."""
-    for offset in range(20_000 + os.getpid() % 5000, 40_000, 7):
-        with closing(socket.socket()) as one, closing(socket.socket()) as two:
-            try:
-                one.bind(("127.0.0.1", PORTS["tracestore"] + offset))
-                two.bind(("127.0.0.1", PORTS["otlp"] + offset))
-            except OSError:
-                continue
-            return offset
-    pytest.fail("no free ports")
-
-
 @contextmanager
 def process(home: Path, **environment: str) -> Iterator[Process]:
     """Run ``python -m stack.tracestore`` until the block ends."""
-    offset = free_offset()
+    offset = free_endpoints("tracestore", "otlp").offset
     log = home.parent / f"{home.name}.log"
     settings = {"FIREDRILL_HOME": str(home), "FIREDRILL_PORT_OFFSET": str(offset), "PYTHONPATH": str(ROOT)}
     with log.open("ab") as stream:
