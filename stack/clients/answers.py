@@ -119,6 +119,25 @@ class LoadedRules(Answer):
     groups: list[LoadedGroup]
 
 
+class LoadedRecording(Answer):
+    """A recording rule."""
+
+    name: str
+    query: str
+
+
+class RecordingGroup(Answer):
+    """A group of recording rules."""
+
+    rules: list[LoadedRecording]
+
+
+class LoadedRecordings(Answer):
+    """All groups, with their recording rules alone."""
+
+    groups: list[RecordingGroup]
+
+
 class ActiveTarget(Answer):
     """A scrape target."""
 

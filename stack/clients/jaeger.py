@@ -1,74 +1,36 @@
-"""A typed client of Jaeger's v1 query API: the embedded trace store and Jaeger itself answer it alike."""
+"""A typed client of Jaeger's query API: the embedded trace store and Jaeger itself answer it alike.
+
+It prefers v3 and falls back to v1 where the source does not speak v3 (Jaeger 1.x). Log records are a matter of the
+embedded store: a Jaeger has none.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from stack.clients.source import Client
+from stack.clients import jaeger_v1 as v1
+from stack.clients import jaeger_v3 as v3
+from stack.clients.source import Client, UnexpectedAnswer
+from stack.clients.traces import Span, SpanEvent, Trace, TraceLog
 from stack.errors import QueryRefused
 
+__all__ = ["SOURCE", "JaegerClient", "Span", "SpanEvent", "Trace", "TraceLog", "TraceNotFound"]
+
 SOURCE = "the trace store"
+DEFAULT_LOOKBACK_S = 2 * 86_400.0
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class SpanEvent:
-    """Something that happened during a span. Time in Unix seconds."""
-
-    time: float
-    name: str
-    attributes: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Span:
-    """One span. ``start`` in Unix seconds; ``parent_id`` is ``None`` for a root; values of tags as text."""
-
-    span_id: str
-    parent_id: str | None
-    operation: str
-    service: str
-    start: float
-    duration_s: float
-    tags: Mapping[str, str]
-    events: tuple[SpanEvent, ...]
-    error: bool
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A trace with its spans by start time."""
-
-    trace_id: str
-    spans: tuple[Span, ...]
-
-    @property
-    def start(self) -> float:
-        """When the first span started, Unix seconds."""
-        return min((span.start for span in self.spans), default=0.0)
-
-    @property
-    def duration_s(self) -> float:
-        """From the first start to the last end, in seconds."""
-        return max((span.start + span.duration_s for span in self.spans), default=0.0) - self.start
-
-    @property
-    def root(self) -> Span | None:
-        """The first span without a parent, else the first; ``None`` for a trace without spans."""
-        return next((span for span in self.spans if span.parent_id is None), next(iter(self.spans), None))
-
-    @property
-    def error(self) -> bool:
-        """Whether any span failed."""
-        return any(span.error for span in self.spans)
+_V3 = "/api/v3"
+_Shape = TypeVar("_Shape", bound=BaseModel)
+_Answer = TypeVar("_Answer", bound=v1.Answer)
 
 
 class TraceNotFound(QueryRefused):
@@ -80,18 +42,38 @@ class TraceNotFound(QueryRefused):
 
 
 class JaegerClient(Client):
-    """A client of Jaeger's query API at ``url``."""
+    """A client of Jaeger's query API at ``url``. ``api`` says which version to speak; by default, find out.
+
+    ``page_url`` is where a browser finds the pages, if elsewhere than at ``url`` (containers have names of their own).
+    """
 
     name = SOURCE
 
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 5.0,
+        api: Literal["v3", "v1"] | None = None,
+        page_url: str | None = None,
+    ) -> None:
+        super().__init__(url, timeout_s=timeout_s)
+        self._chosen, self._api = api, api
+        self._pages = (page_url or self.url).rstrip("/")
+
     def services(self) -> tuple[str, ...]:
         """Return the services that have traces, by name."""
-        return tuple(sorted(self._get("/api/services", _Names).data or ()))
+        if self._speaks_v3():
+            return tuple(sorted(self._get_v3("/services", v3.Services).services))
+        return tuple(sorted(self._get_v1("/api/services", v1.Names).data or ()))
 
     def operations(self, service: str) -> tuple[str, ...]:
         """Return the operations of a service, by name."""
+        if self._speaks_v3():
+            found = self._get_v3("/operations", v3.Operations, {"service": service})
+            return tuple(sorted({operation.name for operation in found.operations}))
         path = f"/api/services/{quote(service, safe='')}/operations"
-        return tuple(sorted(self._get(path, _Names).data or ()))
+        return tuple(sorted(self._get_v1(path, v1.Names).data or ()))
 
     def search(
         self,
@@ -105,27 +87,54 @@ class JaegerClient(Client):
         max_duration_s: float | None = None,
         limit: int = 20,
     ) -> tuple[Trace, ...]:
-        """Return the newest traces of which one span matches everything, newest first. Times in Unix seconds."""
-        parameters = _parameters(service, operation, tags, limit)
-        for name, moment in (("start", start), ("end", end)):
-            if moment is not None:
-                parameters[name] = str(round(moment * 1e6))
-        for name, duration_s in (("minDuration", min_duration_s), ("maxDuration", max_duration_s)):
-            if duration_s is not None:
-                parameters[name] = f"{round(duration_s * 1e6)}us"
-        found = [_trace(trace) for trace in self._get("/api/traces", _Traces, parameters).data or ()]
+        """Return the newest traces of which one span matches everything, newest first. Times in Unix seconds.
+
+        Without ``end`` until now, without ``start`` two days back from there.
+        """
+        end = time.time() if end is None else end
+        start = end - DEFAULT_LOOKBACK_S if start is None else start
+        if start >= end:
+            return ()
+        durations = {
+            name: f"{round(duration_s * 1e6)}us"
+            for name, duration_s in (("min", min_duration_s), ("max", max_duration_s))
+            if duration_s is not None
+        }
+        if self._speaks_v3():
+            parameters = _v3_parameters(service, operation, tags, limit)
+            parameters |= _both_ways({"startTimeMin": _rfc3339(start), "startTimeMax": _rfc3339(end)})
+            parameters |= _both_ways({f"duration{name.title()}": text for name, text in durations.items()})
+            found = self._traces_v3("/traces", parameters)
+        else:
+            parameters = _parameters(service, operation, tags, limit)
+            parameters |= {"start": str(round(start * 1e6)), "end": str(round(end * 1e6))}
+            parameters |= {f"{name}Duration": text for name, text in durations.items()}
+            found = [v1.trace_of(trace) for trace in self._get_v1("/api/traces", v1.Traces, parameters).data or ()]
         return tuple(sorted(found, key=lambda trace: trace.start, reverse=True))
 
     def trace(self, trace_id: str) -> Trace:
         """Return one trace; raise ``TraceNotFound`` where the source does not have it."""
-        found = self._get(f"/api/traces/{quote(trace_id, safe='')}", _Traces, missing=trace_id).data
+        path = f"/traces/{quote(trace_id, safe='')}"
+        if self._speaks_v3():
+            found = self._traces_v3(path)
+        else:
+            answer = self._get_v1(f"/api{path}", v1.Traces, missing=trace_id)
+            found = [v1.trace_of(trace) for trace in answer.data or ()]
         if not found:
             raise TraceNotFound(trace_id)
-        return _trace(found[0])
+        return found[0]
+
+    def logs(self, trace_id: str) -> tuple[TraceLog, ...]:
+        """Return the log records of a trace, by time; none from a source that keeps no logs, which Jaeger does not."""
+        response = self._source.get("/api/logs", {"traceID": trace_id})
+        if response.status_code == httpx.codes.NOT_FOUND or "json" not in response.headers.get("content-type", ""):
+            return ()
+        answer = self._checked_v1(response, v1.Records)
+        return tuple(v1.log_of(record) for record in answer.data or ())
 
     def page_url(self, trace_id: str) -> str:
         """Return the address of a trace's page."""
-        return f"{self.url}/trace/{quote(trace_id, safe='')}"
+        return f"{self._pages}/trace/{quote(trace_id, safe='')}"
 
     def search_url(
         self,
@@ -137,76 +146,90 @@ class JaegerClient(Client):
         limit: int = 20,
     ) -> str:
         """Return the address of the page that shows a search."""
-        return f"{self.url}/search?{urlencode(_parameters(service, operation, tags, limit) | {'lookback': lookback})}"
+        return (
+            f"{self._pages}/search?{urlencode(_parameters(service, operation, tags, limit) | {'lookback': lookback})}"
+        )
 
-    def _get(
-        self, path: str, shape: type[_Shape], parameters: Mapping[str, str] = _NO_TAGS, missing: str | None = None
-    ) -> _Shape:
+    def _speaks_v3(self) -> bool:
+        """Return whether the source speaks v3: asked once, and again after an answer that did not fit."""
+        if self._api is None:
+            response = self._source.get(f"{_V3}/services")
+            self._api = "v3" if _is_v3(response) else "v1"
+        return self._api == "v3"
+
+    def _traces_v3(self, path: str, parameters: Mapping[str, str] = _NO_TAGS) -> list[Trace]:
+        """Return the traces of an answer, none where it is v3's 404."""
+        response = self._source.get(f"{_V3}{path}", parameters)
+        if response.status_code == httpx.codes.NOT_FOUND and _failure(response):
+            return []
+        self._refuse(response)
+        adapter = TypeAdapter(v3.Found)
+        try:
+            return v3.traces_of([adapter.validate_json(response.content)])
+        except ValidationError:
+            lines = response.content.split(b"\n")  # the gateway streams one message a line where it streams
+            try:
+                return v3.traces_of([adapter.validate_json(line) for line in lines if line.strip()])
+            except ValidationError:
+                self._read(response, adapter)
+                raise
+
+    def _get_v3(self, path: str, shape: type[_Shape], parameters: Mapping[str, str] = _NO_TAGS) -> _Shape:
+        response = self._source.get(f"{_V3}{path}", parameters)
+        self._refuse(response)
+        return self._read(response, TypeAdapter(shape))
+
+    def _refuse(self, response: httpx.Response) -> None:
+        """Raise ``QueryRefused`` with the gateway's own words where the answer is an error."""
+        if not response.is_success:
+            reason = _failure(response)
+            if not reason:
+                self._api = self._chosen
+                raise self._source.unexpected(response, "neither traces nor an error of API v3")
+            raise QueryRefused(SOURCE, str(response.url), reason)
+
+    def _get_v1(
+        self, path: str, shape: type[_Answer], parameters: Mapping[str, str] = _NO_TAGS, missing: str | None = None
+    ) -> _Answer:
         response = self._source.get(path, parameters)
         if response.status_code == httpx.codes.NOT_FOUND and missing is not None:
             raise TraceNotFound(missing)
-        answer = self._source.read(response, TypeAdapter(shape))
+        return self._checked_v1(response, shape)
+
+    def _checked_v1(self, response: httpx.Response, shape: type[_Answer]) -> _Answer:
+        answer = self._read(response, TypeAdapter(shape))
         if response.is_success:
             return answer
         reason = "; ".join(problem.msg for problem in answer.errors or ()) or f"status {response.status_code}"
         raise QueryRefused(SOURCE, str(response.url), reason)
 
-
-class _Tag(BaseModel):
-    key: str
-    value: str | bool | int | float | None = None
-
-
-class _Problem(BaseModel):
-    msg: str = ""
-
-
-class _Answer(BaseModel):
-    errors: list[_Problem] | None = None
+    def _read(self, response: httpx.Response, adapter: TypeAdapter[_Shape]) -> _Shape:
+        """Return an answer's body; where it does not fit, another program may have come: find out anew next time."""
+        try:
+            return self._source.read(response, adapter)
+        except UnexpectedAnswer:
+            self._api = self._chosen
+            raise
 
 
-_Shape = TypeVar("_Shape", bound=_Answer)
+def _is_v3(response: httpx.Response) -> bool:
+    """Return whether an answer to v3's services is one of v3: its list, perhaps left out, or its form of an error."""
+    try:
+        body: object = response.json()
+    except ValueError:
+        return False
+    if response.is_success:
+        return isinstance(body, dict) and not body.keys() - {"services"}
+    return bool(_failure(response))
 
 
-class _Names(_Answer):
-    data: list[str] | None = None
-
-
-class _RawReference(BaseModel):
-    ref_type: str = Field(alias="refType")
-    trace_id: str = Field(alias="traceID")
-    span_id: str = Field(alias="spanID")
-
-
-class _RawLog(BaseModel):
-    timestamp: int
-    fields: list[_Tag] = []
-
-
-class _RawSpan(BaseModel):
-    trace_id: str = Field(alias="traceID")
-    span_id: str = Field(alias="spanID")
-    operation: str = Field(alias="operationName")
-    references: list[_RawReference] | None = None
-    start_us: int = Field(alias="startTime")
-    duration_us: int = Field(alias="duration")
-    tags: list[_Tag] | None = None
-    logs: list[_RawLog] | None = None
-    process: str = Field(alias="processID")
-
-
-class _RawProcess(BaseModel):
-    service: str = Field(alias="serviceName")
-
-
-class _RawTrace(BaseModel):
-    trace_id: str = Field(alias="traceID")
-    spans: list[_RawSpan]
-    processes: dict[str, _RawProcess]
-
-
-class _Traces(_Answer):
-    data: list[_RawTrace] | None = None
+def _failure(response: httpx.Response) -> str:
+    """Return what an error of v3 says; empty where the answer is no such error."""
+    try:
+        error = v3.Failed.model_validate_json(response.content).error
+    except ValidationError:
+        return ""
+    return error.message or f"status {response.status_code}"
 
 
 def _parameters(service: str, operation: str | None, tags: Mapping[str, str], limit: int) -> dict[str, str]:
@@ -218,47 +241,21 @@ def _parameters(service: str, operation: str | None, tags: Mapping[str, str], li
     return parameters
 
 
-def _trace(raw: _RawTrace) -> Trace:
-    spans = [_span(span, raw.processes) for span in raw.spans]
-    return Trace(raw.trace_id, tuple(sorted(spans, key=lambda span: span.start)))
+def _v3_parameters(service: str, operation: str | None, tags: Mapping[str, str], limit: int) -> dict[str, str]:
+    parameters = _both_ways({"serviceName": service, "searchDepth": str(limit)})
+    if operation:
+        parameters |= _both_ways({"operationName": operation})
+    if tags:
+        parameters["query.attributes"] = json.dumps(dict(tags), separators=(",", ":"))
+    return parameters
 
 
-def _span(raw: _RawSpan, processes: Mapping[str, _RawProcess]) -> Span:
-    tags = _texts(raw.tags or ())
-    process = processes.get(raw.process)
-    return Span(
-        span_id=raw.span_id,
-        parent_id=_parent(raw),
-        operation=raw.operation,
-        service="" if process is None else process.service,
-        start=raw.start_us / 1e6,
-        duration_s=raw.duration_us / 1e6,
-        tags=tags,
-        events=tuple(_event(log) for log in raw.logs or ()),
-        error=tags.get("error") == "true" or tags.get("otel.status_code") == "ERROR",
-    )
+def _both_ways(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return parameters by their names of today (camel case) and by those that Jaeger before 2.19 knows."""
+    snake = {"".join(f"_{c.lower()}" if c.isupper() else c for c in name): text for name, text in parameters.items()}
+    return {f"query.{name}": text for name, text in (snake | dict(parameters)).items()}
 
 
-def _parent(raw: _RawSpan) -> str | None:
-    """Return the first reference into the same trace, one by ``CHILD_OF`` before others."""
-    inside = [reference for reference in raw.references or () if reference.trace_id == raw.trace_id]
-    inside.sort(key=lambda reference: reference.ref_type != "CHILD_OF")
-    return inside[0].span_id if inside else None
-
-
-def _event(raw: _RawLog) -> SpanEvent:
-    attributes = _texts(raw.fields)
-    return SpanEvent(raw.timestamp / 1e6, attributes.pop("event", ""), attributes)
-
-
-def _texts(tags: Iterable[_Tag]) -> dict[str, str]:
-    """Return values as text, the way a search compares them."""
-    return {tag.key: _text(tag.value) for tag in tags}
-
-
-def _text(value: str | bool | float | None) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None else str(value)
+def _rfc3339(moment: float) -> str:
+    """Return a time in Unix seconds as v3 wants it, to the microsecond."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -11,6 +11,7 @@ from stack.clients.answers import (
     BuildInformation,
     Envelope,
     ExemplarSeries,
+    LoadedRecordings,
     LoadedRule,
     LoadedRules,
     MatrixResult,
@@ -84,6 +85,11 @@ class PrometheusClient(Client):
         answer = self._ask("/api/v1/rules", {"type": "alert"}, _RULES, "rules")
         return tuple(_alert_rule(group.name, group.interval, rule) for group in answer.groups for rule in group.rules)
 
+    def recordings(self) -> tuple[tuple[str, str], ...]:
+        """Return name and expression of every loaded recording rule, in the order of the files."""
+        answer = self._ask("/api/v1/rules", {"type": "record"}, _RECORDINGS, "rules")
+        return tuple((rule.name, rule.query) for group in answer.groups for rule in group.rules)
+
     def flags(self) -> Mapping[str, str]:
         """Return the flags it was started with, by name without dashes."""
         return self._ask("/api/v1/status/flags", {}, _FLAGS, "flags")
@@ -131,6 +137,7 @@ class PrometheusClient(Client):
 _QUERY: TypeAdapter[Envelope[QueryResult]] = TypeAdapter(Envelope[QueryResult])
 _RANGE = TypeAdapter(Envelope[MatrixResult])
 _RULES = TypeAdapter(Envelope[LoadedRules])
+_RECORDINGS = TypeAdapter(Envelope[LoadedRecordings])
 _FLAGS = TypeAdapter(Envelope[dict[str, str]])
 _TARGETS = TypeAdapter(Envelope[Targets])
 _EXEMPLARS = TypeAdapter(Envelope[list[ExemplarSeries]])

@@ -7,12 +7,16 @@ TraceStoreError
 │   └── UnsupportedPayload     415
 ├── StoreBusy              more is waiting than fits (503, try again)
 ├── StoreUnavailable       the disk does not take it (503, try again)
+├── StoreStopped           the process is on its way out (503, try again)
 ├── BadQuery               a search parameter that cannot be read (400)
+├── DatabaseDamaged        the file is no database of ours, or holds what cannot be read (it is put aside)
 ├── BadSetting             an environment variable that cannot be read (stops the start)
 └── PortUnavailable        a port that cannot be bound (stops the start)
 """
 
 from __future__ import annotations
+
+import sqlite3
 
 from stack.errors import StackError
 
@@ -69,6 +73,15 @@ class StoreUnavailable(TraceStoreError):  # noqa: N818 - reads as a state in `ex
         super().__init__(f"the trace store cannot use {path}: {reason}; free some disk space or check its permissions")
 
 
+class StoreStopped(TraceStoreError):  # noqa: N818 - reads as a state in `except`
+    """An export that came after the last commit."""
+
+    retry_after_s = 1
+
+    def __init__(self) -> None:
+        super().__init__("the trace store is stopping and takes nothing more; send it again once it is back")
+
+
 class BadQuery(TraceStoreError):  # noqa: N818 - reads as a state in `except`
     """A query parameter that cannot be used. The words are those of Jaeger's query service."""
 
@@ -79,6 +92,22 @@ class BadQuery(TraceStoreError):  # noqa: N818 - reads as a state in `except`
     def unparsable(cls, parameter: str, reason: str) -> BadQuery:
         """Return the error for a parameter whose text cannot be read."""
         return cls(f"unable to parse param '{parameter}': {reason}")
+
+    @classmethod
+    def malformed(cls, parameter: str, reason: str) -> BadQuery:
+        """Return the same error as API v3 says it."""
+        return cls(f"malformed parameter {parameter}: {reason}")
+
+
+class DatabaseDamaged(TraceStoreError, sqlite3.DatabaseError):  # noqa: N818 - reads as a state in `except`
+    """What SQLite itself cannot see: another program's file, a block that does not decompress.
+
+    It never reaches a client as it is: the store puts the file aside and begins another.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class BadSetting(TraceStoreError):  # noqa: N818 - reads as a state in `except`

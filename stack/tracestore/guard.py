@@ -12,17 +12,22 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 
 
 class LoopbackOnly:
-    """ASGI middleware: answers 403 to a Host that is not loopback (DNS rebinding) and to a foreign Origin."""
+    """ASGI middleware: answers 403 to a Host that is not loopback (DNS rebinding) and to a foreign Origin.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    ``hosts`` are further names for this process, in a network of containers.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
+        self._app, self._hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             origin = headers.get("origin")
-            if not is_loopback(f"//{headers.get('host', '')}") or (origin is not None and not is_loopback(origin)):
+            host = headers.get("host", "")
+            known = is_loopback(f"//{host}") or host.partition(":")[0] in self._hosts
+            if not known or (origin is not None and not is_loopback(origin)):
                 refusal = PlainTextResponse("this trace store answers requests to and from this machine only\n", 403)
                 await refusal(scope, receive, send)
                 return

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from stack.tracestore.blocks import Block, Entry, merge
+from stack.tracestore.blocks import Block, Entry, LogEntry, merge
 from stack.tracestore.database import used_bytes
 from stack.tracestore.otlp import Signal
 
 SEAL_ITEMS = 512
 """A block of at least so many spans or records is final; smaller ones are merged."""
+SEAL_BYTES = 256 * 1024
+"""A block whose body has so many bytes is final whatever it holds: merging and deleting stay short."""
 UNSEALED_BLOCKS = 48
 """At most about so many small blocks of a signal wait to be merged."""
 EVICT_BLOCKS = 4
@@ -40,10 +43,12 @@ def append(connection: sqlite3.Connection, blocks: Iterable[Block], received_s: 
 
 def compact(connection: sqlite3.Connection, signal: Signal) -> bool:
     """Merge the waiting small blocks of a signal when they are enough; return whether they were."""
-    count, items = connection.execute(
-        "SELECT count(*), coalesce(sum(items), 0) FROM block WHERE sealed = 0 AND signal = ?", (signal,)
+    count, items, size = connection.execute(
+        "SELECT count(*), coalesce(sum(items), 0), coalesce(sum(length(body)), 0) FROM block"
+        " WHERE sealed = 0 AND signal = ?",
+        (signal,),
     ).fetchone()
-    if count < 2 or (items < SEAL_ITEMS and count < UNSEALED_BLOCKS):
+    if count < 2 or (items < SEAL_ITEMS and size < SEAL_BYTES and count < UNSEALED_BLOCKS):
         return False
     with transaction(connection):
         rows = connection.execute(
@@ -55,18 +60,19 @@ def compact(connection: sqlite3.Connection, signal: Signal) -> bool:
     return True
 
 
-def evict_older(connection: sqlite3.Connection, cutoff_s: float) -> int:
-    """Delete some blocks received before ``cutoff_s`` (Unix seconds); return how many items went with them."""
+def evict_older(connection: sqlite3.Connection, cutoff_s: float) -> Mapping[Signal, int]:
+    """Delete some blocks received before ``cutoff_s`` (Unix seconds); return how many items of what went with them."""
     return _evict(
         connection,
-        "SELECT id, items FROM (SELECT id, items, received_s FROM block ORDER BY id LIMIT ?) WHERE received_s < ?",
+        "SELECT id, signal, items FROM (SELECT id, signal, items, received_s FROM block ORDER BY id LIMIT ?)"
+        " WHERE received_s < ?",
         (EVICT_BLOCKS, cutoff_s),
     )
 
 
-def evict_oldest(connection: sqlite3.Connection) -> int:
-    """Delete the oldest blocks, whatever their age; return how many items went with them."""
-    return _evict(connection, "SELECT id, items FROM block ORDER BY id LIMIT ?", (EVICT_BLOCKS,))
+def evict_oldest(connection: sqlite3.Connection) -> Mapping[Signal, int]:
+    """Delete the oldest blocks, whatever their age; return how many items of what went with them."""
+    return _evict(connection, "SELECT id, signal, items FROM block ORDER BY id LIMIT ?", (EVICT_BLOCKS,))
 
 
 def over_budget(connection: sqlite3.Connection, max_bytes: int) -> bool:
@@ -81,18 +87,22 @@ def stored_items(connection: sqlite3.Connection, signal: Signal) -> int:
     )
 
 
-def _evict(connection: sqlite3.Connection, select: str, arguments: tuple[float, ...]) -> int:
+def _evict(connection: sqlite3.Connection, select: str, arguments: tuple[float, ...]) -> Mapping[Signal, int]:
     rows = connection.execute(select, arguments).fetchall()
     if rows:
         with transaction(connection):
-            _delete(connection, [identity for identity, _ in rows])
-    return sum(items for _, items in rows)
+            _delete(connection, [identity for identity, *_ in rows])
+    gone: Counter[Signal] = Counter()
+    for _, signal, items in rows:
+        gone[signal] += items
+    return gone
 
 
 def _insert(connection: sqlite3.Connection, block: Block, received_s: float) -> None:
+    final = block.items >= SEAL_ITEMS or len(block.body) >= SEAL_BYTES
     block_id = connection.execute(
         "INSERT INTO block (signal, received_s, items, sealed, body) VALUES (?, ?, ?, ?, ?)",
-        (block.signal, received_s, block.items, int(block.items >= SEAL_ITEMS), block.body),
+        (block.signal, received_s, block.items, int(final), block.body),
     ).lastrowid
     connection.executemany(
         "INSERT INTO entry (block_id, service, operation, kind, shared, first_ns, last_ns, shortest_ns, longest_ns,"
@@ -115,13 +125,22 @@ def _insert(connection: sqlite3.Connection, block: Block, received_s: float) -> 
         ),
     )
     connection.executemany(
+        "INSERT INTO log_entry (block_id, service, first_ns, last_ns, severest) VALUES (?, ?, ?, ?, ?)",
+        ((block_id, entry.service, entry.first_ns, entry.last_ns, entry.severest) for entry in block.logs),
+    )
+    connection.executemany(
         "INSERT INTO trace_block (trace_id, block_id) VALUES (?, ?)",
         ((trace_id, block_id) for trace_id in sorted(block.trace_ids)),
     )
 
 
 def _delete(connection: sqlite3.Connection, block_ids: list[int]) -> None:
-    for table, column in (("entry", "block_id"), ("trace_block", "block_id"), ("block", "id")):
+    for table, column in (
+        ("entry", "block_id"),
+        ("log_entry", "block_id"),
+        ("trace_block", "block_id"),
+        ("block", "id"),
+    ):
         connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ((identity,) for identity in block_ids))  # noqa: S608 - our own names
 
 
@@ -135,7 +154,13 @@ def _block(connection: sqlite3.Connection, signal: Signal, block_id: int, body: 
             (block_id,),
         )
     )
+    logs = tuple(
+        LogEntry(*row)
+        for row in connection.execute(
+            "SELECT service, first_ns, last_ns, severest FROM log_entry WHERE block_id = ? ORDER BY id", (block_id,)
+        )
+    )
     trace_ids = frozenset(
         row[0] for row in connection.execute("SELECT trace_id FROM trace_block WHERE block_id = ?", (block_id,))
     )
-    return Block(signal, body, items, trace_ids, entries)
+    return Block(signal, body, items, trace_ids, entries, logs)

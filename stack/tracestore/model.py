@@ -102,18 +102,6 @@ class StoredTrace:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLog:
-    """One log record of a trace. Time in nanoseconds since the epoch; ``severity`` as written by its logger."""
-
-    time_ns: int
-    severity: str
-    body: str
-    span_id: bytes
-    attributes: Mapping[str, Value]
-    service: str
-
-
-@dataclass(frozen=True, slots=True)
 class TraceQuery:
     """What a search asks for: ONE span must match all of it. Times and durations in nanoseconds, bounds inclusive."""
 

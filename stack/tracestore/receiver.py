@@ -13,6 +13,7 @@ from stack.tracestore.errors import (
     PayloadError,
     PayloadTooLarge,
     StoreBusy,
+    StoreStopped,
     StoreUnavailable,
     TraceStoreError,
     UnsupportedPayload,
@@ -27,24 +28,25 @@ _INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _UNAVAILABLE = 3, 8, 14  # google.rpc.Co
 
 def create_receiver(store: TraceStore, metrics: StoreMetrics) -> Starlette:
     """Return the app of the OTLP port: ``POST /v1/traces`` and ``/v1/logs``, and ``/health``."""
+    intake = Intake(store.limits.max_payload_bytes, store.limits.max_pending_bytes)
     return Starlette(
         routes=[
-            Route("/v1/traces", _export("traces", store, metrics), methods=["POST"]),
-            Route("/v1/logs", _export("logs", store, metrics), methods=["POST"]),
+            Route("/v1/traces", _export("traces", store, metrics, intake), methods=["POST"]),
+            Route("/v1/logs", _export("logs", store, metrics, intake), methods=["POST"]),
             Route("/health", _health),
         ]
     )
 
 
 def _export(
-    signal: Signal, store: TraceStore, metrics: StoreMetrics
+    signal: Signal, store: TraceStore, metrics: StoreMetrics, intake: Intake
 ) -> Callable[[Request], Coroutine[None, None, Response]]:
     async def export(request: Request) -> Response:
         form: Format = "json"  # an exporter whose format is not ours is told so in JSON
         try:
             form = format_of(request.headers.get("content-type"))
             coding = coding_of(request.headers.get("content-encoding"))
-            raw = await _body(request, store.limits.max_payload_bytes)
+            raw = await intake.body(request)
             outcome = await store.submit(signal, raw, coding, form)
             body = answer(signal, outcome.rejected, outcome.reason, form)
             response = Response(body, 200, media_type=_MEDIA_TYPE[form])
@@ -58,17 +60,29 @@ def _export(
     return export
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """Return the body as sent; raise ``PayloadTooLarge`` as soon as it is known to be."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
-        raise PayloadTooLarge(limit)
-    parts = bytearray()
-    async for part in request.stream():
-        parts += part
-        if len(parts) > limit:
-            raise PayloadTooLarge(limit)
-    return bytes(parts)
+class Intake:
+    """Reads bodies, none longer than ``limit`` and all that are under way together not more than ``most`` bytes."""
+
+    def __init__(self, limit: int, most: int) -> None:
+        self._limit, self._most, self._held = limit, most, 0
+
+    async def body(self, request: Request) -> bytes:
+        """Return a body as sent; raise ``PayloadTooLarge`` or ``StoreBusy`` as soon as that is known."""
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self._limit:
+            raise PayloadTooLarge(self._limit)
+        parts = bytearray()
+        try:
+            async for part in request.stream():
+                parts += part
+                self._held += len(part)
+                if len(parts) > self._limit:
+                    raise PayloadTooLarge(self._limit)
+                if len(parts) < self._held > self._most:  # one alone may always come
+                    raise StoreBusy(self._held)
+        finally:
+            self._held -= len(parts)
+        return bytes(parts)
 
 
 def _refusal(error: TraceStoreError, form: Format) -> Response:
@@ -81,7 +95,7 @@ def _refusal(error: TraceStoreError, form: Format) -> Response:
         status = 415
         if error.header == "Content-Encoding":
             headers["Accept-Encoding"] = error.supported
-    elif isinstance(error, StoreBusy | StoreUnavailable):
+    elif isinstance(error, StoreBusy | StoreUnavailable | StoreStopped):
         status, code = 503, _UNAVAILABLE
         headers["Retry-After"] = str(error.retry_after_s)
     elif not isinstance(error, PayloadError):

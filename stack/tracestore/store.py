@@ -8,7 +8,7 @@ import queue
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,8 @@ from stack.tracestore import reader
 from stack.tracestore.database import is_damage, open_reader
 from stack.tracestore.errors import StoreUnavailable
 from stack.tracestore.limits import Limits
-from stack.tracestore.model import Operation, StoredLog, StoredTrace, TraceQuery
+from stack.tracestore.logs import LogQuery, LogRecord, logs_of, search_logs
+from stack.tracestore.model import Operation, StoredTrace, TraceQuery
 from stack.tracestore.otlp import Coding, Format, Signal
 from stack.tracestore.telemetry import StoreMetrics
 from stack.tracestore.writer import Outcome, Submission, Writer
@@ -54,9 +55,21 @@ class TraceStore:
         """Why the last write failed; empty when it did not."""
         return self._writer.trouble
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What happened to the file since the start that somebody should know: a damaged one was put aside."""
+        return self._writer.notices
+
     async def submit(self, signal: Signal, raw: bytes, coding: Coding, form: Format) -> Outcome:
-        """Store an export; return after its commit. Raises ``PayloadError``, ``StoreBusy``, ``StoreUnavailable``."""
-        return await asyncio.wrap_future(self._writer.submit(Submission(signal, raw, coding, form)))
+        """Store an export; return after its commit. Raises ``PayloadError``, ``StoreBusy``, ``StoreUnavailable``.
+
+        ``StoreStopped`` where the store has written its last.
+        """
+        return await asyncio.wrap_future(self.hand_in(signal, raw, coding, form))
+
+    def hand_in(self, signal: Signal, raw: bytes, coding: Coding, form: Format) -> Future[Outcome]:
+        """Queue an export for the next commit, from any thread. Raises ``StoreBusy`` and ``StoreStopped``."""
+        return self._writer.submit(Submission(signal, raw, coding, form))
 
     async def services(self) -> tuple[str, ...]:
         """Return the services that have spans, by name."""
@@ -75,13 +88,22 @@ class TraceStore:
         """Return one whole trace, or ``None`` where the store does not have it."""
         return (await self._read(lambda connection: reader.traces(connection, [trace_id]))).get(trace_id)
 
-    async def logs(self, trace_id: bytes) -> tuple[StoredLog, ...]:
+    async def logs_of(self, trace_id: bytes) -> tuple[LogRecord, ...]:
         """Return the log records of one trace, by time."""
-        return await self._read(lambda connection: reader.logs(connection, trace_id))
+        return await self.read(lambda connection: logs_of(connection, trace_id))
+
+    async def search_logs(self, query: LogQuery) -> tuple[LogRecord, ...]:
+        """Return the newest log records that match, newest first."""
+        with self._metrics.search.time():
+            return await self.read(lambda connection: search_logs(connection, query))
 
     async def compute(self, function: Callable[[], Result]) -> Result:
         """Run a function that takes a while (rendering traces) beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+    async def read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function on a reading connection, beside the event loop. Raises ``StoreUnavailable``."""
+        return await self._read(function)
 
     async def _read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._borrow, function)

@@ -18,16 +18,17 @@ from typing import Literal
 
 from stack.tracestore import journal
 from stack.tracestore.blocks import Block, build
-from stack.tracestore.database import is_damage, open_writer, put_aside, used_bytes
-from stack.tracestore.errors import PayloadError, StoreBusy, StoreUnavailable, TraceStoreError
+from stack.tracestore.database import is_damage, is_full, open_writer, put_aside
+from stack.tracestore.errors import PayloadError, StoreBusy, StoreStopped, StoreUnavailable, TraceStoreError
 from stack.tracestore.limits import Limits
 from stack.tracestore.otlp import SIGNALS, Coding, Export, Format, Signal, gunzip, parse
+from stack.tracestore.retention import Retention
 from stack.tracestore.telemetry import StoreMetrics
 
 GROUP_BYTES = 8 * 1024 * 1024
-"""One commit takes about so many bytes of exports at most."""
+"""One commit takes about so many bytes of exports at most, and no more than an eighth of what may be stored."""
 UPKEEP_S = 5.0
-VACUUM_PAGES = 2048
+MOST_NOTICES = 5
 _log = logging.getLogger(__name__)
 
 
@@ -65,30 +66,40 @@ class Writer:
     ) -> None:
         self._path, self._limits, self._metrics, self._now = path, limits, metrics, now
         self._exclusively = exclusively
+        self._group_bytes = min(GROUP_BYTES, limits.max_bytes // 8)
         self._queue: queue.SimpleQueue[Submission | Literal["stop", "wake"]] = queue.SimpleQueue()
         self._pending_bytes = 0
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._retention = Retention(path, limits, metrics, now)
         self._suspected = threading.Event()
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="tracestore-writer", daemon=True)
+        self._untidy = ""
         self.trouble = ""
+        self.notices: tuple[str, ...] = ()
 
     def start(self) -> None:
-        """Open the database and begin to write; raise ``StoreUnavailable`` when it cannot be opened."""
+        """Open the database and begin to write; raise ``StoreUnavailable`` when it cannot be opened.
+
+        A full disk is no reason to stay away: it is in ``trouble`` until it takes something again.
+        """
         opened: Future[None] = Future()
         self._opened = opened
         self._thread.start()
         opened.result()
 
     def submit(self, submission: Submission) -> Future[Outcome]:
-        """Queue an export; its future ends after the commit. Raises ``StoreBusy``. Thread-safe."""
+        """Queue an export; its future ends after the commit. Raises ``StoreBusy``, ``StoreStopped``. Thread-safe."""
         with self._lock:
+            if self._stopped:
+                raise StoreStopped
             if self._pending_bytes and self._pending_bytes + len(submission.raw) > self._limits.max_pending_bytes:
                 raise StoreBusy(self._pending_bytes)
             self._pending_bytes += len(submission.raw)
+            submission.done.set_running_or_notify_cancel()  # a client that hangs up takes nothing back
+            self._queue.put(submission)
         self._metrics.pending_bytes.set(self._pending_bytes)
-        submission.done.set_running_or_notify_cancel()  # a client that hangs up takes nothing back
-        self._queue.put(submission)
         return submission.done
 
     def suspect(self) -> None:
@@ -98,15 +109,19 @@ class Writer:
 
     def stop(self) -> None:
         """Write what is queued, close the database, end the thread."""
-        self._queue.put("stop")
+        with self._lock:
+            self._stopped = True  # nothing is queued behind the order to stop
+            self._queue.put("stop")
         self._thread.join()
 
     def _run(self) -> None:
         try:
             self._measure()
         except (TraceStoreError, sqlite3.Error) as error:
-            self._opened.set_exception(error)
-            return
+            if not is_full(self._path, error):
+                self._opened.set_exception(error)
+                return
+            self._say(str(error))
         self._opened.set_result(None)
         next_upkeep = time.monotonic()
         running = True
@@ -131,7 +146,7 @@ class Writer:
             while isinstance(item, Submission):
                 group.append(item)
                 size += len(item.raw)
-                if size >= GROUP_BYTES:
+                if size >= self._group_bytes:
                     return group, True
                 item = self._queue.get_nowait()
         except queue.Empty:
@@ -150,7 +165,7 @@ class Writer:
                     continue
                 exports.append((submission, export))
                 size += len(export.body)
-                if size >= GROUP_BYTES:
+                if size >= self._group_bytes:
                     self._commit(exports)
                     exports, size = [], 0
             if exports:
@@ -180,11 +195,13 @@ class Writer:
             ]
             failure = self._append(blocks) if blocks else None
         for submission, export in exports:
+            received = self._metrics.spans if export.signal == "traces" else self._metrics.logs
+            received.inc(export.items + export.rejected)
+            self._metrics.dropped.labels(export.signal, "invalid_id").inc(export.rejected)
             if failure is not None:
+                self._metrics.dropped.labels(export.signal, "not_written").inc(export.items)
                 submission.done.set_exception(failure)
                 continue
-            (self._metrics.spans if export.signal == "traces" else self._metrics.logs).inc(export.items)
-            self._metrics.rejected.inc(export.rejected)
             submission.done.set_result(Outcome(export.items, export.rejected, export.reason))
 
     def _append(self, blocks: list[Block]) -> StoreUnavailable | None:
@@ -193,87 +210,78 @@ class Writer:
             try:
                 journal.append(self._open(), blocks, self._now())
             except (sqlite3.Error, StoreUnavailable) as error:
-                if not last_try and self._cure(error):
+                if not last_try and self._cure(error, blocks):
                     continue
-                if self.trouble != str(error):
-                    _log.error("the trace store cannot write %s: %s", self._path, error)
-                self.trouble = str(error)
+                self._say(str(error))
                 return StoreUnavailable(str(self._path), str(error))
-            if self.trouble:
-                _log.warning("the trace store writes %s again", self._path)
-                self.trouble = ""
-            self._metrics.stored_items.inc(sum(block.items for block in blocks))
+            self._well()
+            self._retention.added(blocks)
             return None
         return None
 
-    def _cure(self, error: Exception) -> bool:
+    def _cure(self, error: Exception, blocks: list[Block]) -> bool:
         """Do what an error asks for; return whether to try again."""
         if not isinstance(error, sqlite3.Error):
             return False
         if is_damage(error):
             self._replace(str(error))
             return True
-        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        connection = self._open()
-        if not full or used_bytes(connection) < self._limits.max_bytes * 0.8:
-            return False  # the disk is full, not the store
-        while used_bytes(connection) > self._limits.max_bytes * 0.7 and self._evict(
-            "bytes", journal.evict_oldest(connection)
-        ):
-            pass
-        return True
+        if not is_full(self._path, error):
+            return False
+        try:
+            return self._retention.make_room(self._open(), blocks)
+        except (sqlite3.Error, OSError, StoreUnavailable):
+            return False  # so full that nothing can even be deleted
+
+    def _say(self, trouble: str) -> None:
+        if self.trouble != trouble:
+            _log.error("the trace store cannot write %s: %s", self._path, trouble)
+        self.trouble = trouble
+        self._metrics.writable.set(0)
+
+    def _well(self) -> None:
+        if self.trouble:
+            _log.warning("the trace store writes %s again", self._path)
+            self.trouble = ""
+            self._metrics.writable.set(1)
 
     def _upkeep(self) -> None:
-        """Merge small blocks and keep the bounds, a little at a time."""
         try:
-            connection = self._open()
-            for signal in SIGNALS:
-                journal.compact(connection, signal)
-            while self._evict("age", journal.evict_older(connection, self._now() - self._limits.max_age_s)):
-                if not self._queue.empty():
-                    break
-            while journal.over_budget(connection, self._limits.max_bytes):
-                if not self._evict("bytes", journal.evict_oldest(connection)) or not self._queue.empty():
-                    break
-            self._shrink(connection)
-            self._metrics.stored_bytes.set(used_bytes(connection))
-        except (sqlite3.Error, StoreUnavailable) as error:
+            if self._connection is None:  # there was no room for one at the start
+                self._measure()
+                self._well()
+            elif not self._path.exists():
+                self._replace("somebody deleted it")
+            self._retention.tidy(self._open(), lambda: not self._queue.empty())
+        except (sqlite3.Error, OSError, StoreUnavailable) as error:
             if isinstance(error, sqlite3.Error) and is_damage(error):
                 self._replace(str(error))
-            else:
+            elif str(error) not in {self.trouble, self._untidy}:
+                self._untidy = str(error)
                 _log.warning("the trace store cannot tidy %s now: %s", self._path, error)
-
-    def _shrink(self, connection: sqlite3.Connection) -> None:
-        """Give free pages back to the disk where the file is larger than its limit (which was lowered)."""
-        page_bytes = int(connection.execute("PRAGMA page_size").fetchone()[0])
-        pages = int(connection.execute("PRAGMA page_count").fetchone()[0])
-        if pages * page_bytes > self._limits.max_bytes:
-            connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-
-    def _evict(self, reason: str, items: int) -> int:
-        self._metrics.evicted.labels(reason).inc(items)
-        self._metrics.stored_items.dec(items)
-        return items
 
     def _replace(self, reason: str) -> None:
         """Put the damaged file aside and go on with an empty one."""
-        self._metrics.damaged.inc()
         self._close()
         try:
-            self._exclusively(lambda: put_aside(self._path, reason))
+            self._exclusively(lambda: self._put_aside(put_aside(self._path, reason)))
             self._measure()
         except (sqlite3.Error, OSError, StoreUnavailable) as error:
             _log.error("the damaged trace database %s cannot be replaced: %s", self._path, error)
 
+    def _put_aside(self, notice: str) -> None:
+        """Count and keep what was said about a damaged file, for ``/health``."""
+        self._metrics.damaged.inc()
+        self._retention.lost()
+        self.notices = (*self.notices, notice)[-MOST_NOTICES:]
+
     def _measure(self) -> None:
-        connection = self._open()
-        self._metrics.stored_items.set(sum(journal.stored_items(connection, signal) for signal in SIGNALS))
-        self._metrics.stored_bytes.set(used_bytes(connection))
+        self._retention.measure(self._open())
 
     def _open(self) -> sqlite3.Connection:
         """Return the connection; open it where it is not. Raises ``StoreUnavailable``."""
         if self._connection is None:
-            self._connection = open_writer(self._path, self._limits.max_bytes)
+            self._connection = open_writer(self._path, self._limits.max_bytes, self._put_aside)
         return self._connection
 
     def _close(self) -> None:

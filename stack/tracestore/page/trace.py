@@ -1,9 +1,8 @@
-"""One trace as a page: summary, waterfall, and under each span its tags, events, links and process."""
+"""One trace as a page: summary, waterfall with the critical path marked, and all log records by time."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
 from html import escape
 from urllib.parse import urlencode
 
@@ -11,26 +10,38 @@ from starlette.responses import HTMLResponse
 
 from stack.tracestore.attributes import text_of
 from stack.tracestore.durations import readable
-from stack.tracestore.jaeger import KeyValue, span_tags
-from stack.tracestore.model import Event, Link, StoredLog, StoredSpan, StoredTrace, Value, trace_id_text
-from stack.tracestore.page.frame import colour, document, moment
+from stack.tracestore.logs import LogRecord
+from stack.tracestore.model import StoredSpan, StoredTrace, trace_id_text
+from stack.tracestore.page.details import FAULT_EVENT, details, severity, span_anchor
+from stack.tracestore.page.frame import badge, colour, document, moment
 from stack.tracestore.page.waterfall import Line, Waterfall, lay_out
 
 MOST_LINES = 2000
-FAULT_EVENT = "fault.injected"
+DEEPEST = 24
 
 
-def trace_page(trace: StoredTrace, logs: tuple[StoredLog, ...], find: str = "") -> HTMLResponse:
-    """Return the page of a trace. Spans that contain ``find`` (any case) are marked."""
+def trace_page(
+    trace: StoredTrace, logs: tuple[LogRecord, ...], find: str = "", *, opened: bool = False
+) -> HTMLResponse:
+    """Return the page of a trace. Spans that contain a word of ``find`` (any case) are marked; ``opened`` shows all."""
     waterfall = lay_out(trace)
     root = waterfall.lines[0].span
     shown = waterfall.lines[:MOST_LINES]
+    by_span: defaultdict[str, list[LogRecord]] = defaultdict(list)
+    for record in logs[:MOST_LINES]:
+        by_span[record.span_id].append(record)
+    words = find.lower().split()
+    wanted = {
+        id(line) for line in waterfall.lines if words and any(word in _text(line.span, by_span) for word in words)
+    }
     parts = [
         _summary(trace, waterfall, root),
         _faults(trace),
+        '<h2 class="hidden">Spans</h2>',
+        _tools(trace, find, len(wanted), opened=opened),
         _axis(waterfall),
         '<div class="lines">',
-        *(_line(trace, waterfall, line, find.lower()) for line in shown),
+        *(_line(trace, waterfall, line, by_span, found=id(line) in wanted, opened=opened) for line in shown),
         "</div>",
     ]
     if len(shown) < len(waterfall.lines):
@@ -49,6 +60,7 @@ def _summary(trace: StoredTrace, waterfall: Waterfall, root: StoredSpan) -> str:
         ("Depth", str(waterfall.depth + 1)),
         ("Spans", str(len(trace.spans))),
         ("Failed spans", str(failed)),
+        ("Longest on the critical path", _bottleneck(waterfall)),
     ]
     legend = "".join(
         f'<li><span class="swatch {colour(service, waterfall.services)}"></span>{escape(service)}</li>'
@@ -56,12 +68,22 @@ def _summary(trace: StoredTrace, waterfall: Waterfall, root: StoredSpan) -> str:
     )
     others = urlencode({"service": root.resource.service, "operation": root.name})
     return (
-        f"<h1>{escape(root.resource.service)}: {escape(root.name)}{_badge('failed', 'bad') if failed else ''}</h1>"
+        f"<h1>{escape(root.resource.service)}: {escape(root.name)} {badge('failed', 'bad') if failed else ''}</h1>"
         f'<p class="id">{trace_id}</p><dl class="facts">'
-        + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+        + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts if value)
         + f'</dl><ul class="legend">{legend}</ul><p class="links">'
-        f'<a href="/search?{escape(others)}">Others like it</a> <a href="/api/traces/{trace_id}">JSON</a></p>'
+        f'<a href="/search?{escape(others)}">Others like it</a> <a href="/api/traces/{trace_id}">JSON</a>'
+        f' <a href="/api/v3/traces/{trace_id}">OTLP JSON</a></p>'
     )
+
+
+def _bottleneck(waterfall: Waterfall) -> str:
+    """Return the span that the trace waited for longest, with its share of the path."""
+    most = max(waterfall.lines, key=lambda line: line.critical_ns)
+    total_ns = sum(line.critical_ns for line in waterfall.lines)
+    if not most.critical_ns:
+        return ""
+    return f"{most.span.name}, {readable(most.critical_ns)} ({most.critical_ns / total_ns:.0%})"
 
 
 def _faults(trace: StoredTrace) -> str:
@@ -78,6 +100,20 @@ def _faults(trace: StoredTrace) -> str:
     return f'<p class="fault" role="note"><strong>Injected fault:</strong> {said}</p>'
 
 
+def _tools(trace: StoredTrace, find: str, found: int, *, opened: bool) -> str:
+    address = f"/trace/{trace_id_text(trace.trace_id)}"
+    other = {"uiFind": find} if find else {}
+    turned = urlencode(other if opened else other | {"open": "all"})
+    said = f'<span role="status">{found} of {len(trace.spans)} spans contain it</span>' if find else ""
+    return (
+        f'<form action="{address}" method="get" class="tools"><label>Find in this trace'
+        f'<input name="uiFind" value="{escape(find)}" placeholder="name, tag, log text"></label>'
+        f"{'<input type=hidden name=open value=all>' if opened else ''}<button>Find</button>{said}"
+        f'<a href="{address}{f"?{escape(turned)}" if turned else ""}">{"Close" if opened else "Open"} all spans</a>'
+        '<label class="toggle"><input type="checkbox" id="path" checked> Critical path</label></form>'
+    )
+
+
 def _axis(waterfall: Waterfall) -> str:
     ticks = "".join(f"<span>{escape(readable(tick)) if tick else '0'}</span>" for tick in waterfall.ticks_ns)
     return (
@@ -85,31 +121,41 @@ def _axis(waterfall: Waterfall) -> str:
     )
 
 
-def _line(trace: StoredTrace, waterfall: Waterfall, line: Line, find: str) -> str:
-    span = line.span
-    classes = ["line"]
-    if span.failed:
-        classes.append("bad")
-    if find and find in _text(span):
-        classes.append("found")
+def _line(
+    trace: StoredTrace,
+    waterfall: Waterfall,
+    line: Line,
+    logs: dict[str, list[LogRecord]],
+    *,
+    found: bool,
+    opened: bool,
+) -> str:
+    span, span_id = line.span, line.span.span_id.hex()
+    classes = ["line", *(["bad"] if span.failed else []), *(["found"] if found else [])]
+    hue = colour(span.resource.service, waterfall.services)
     marks = "".join(
         f'<i class="mark{" fault-mark" if event.name == FAULT_EVENT else ""}" title="{escape(event.name)}"'
         f' style="left:{waterfall.share(trace, event.time_ns) * 100:.3f}%"></i>'
         for event in span.events
     )
+    path = "".join(f'<i class="critical" style="{_extent(left, width)}"></i>' for left, width in line.critical)
     hit = any(event.name == FAULT_EVENT for event in span.events)
-    badges = (_badge("error", "bad") if span.failed else "") + (_badge("fault", "fault-badge") if hit else "")
-    orphan = _badge("parent missing", "dim") if line.orphan else ""
+    badges = (badge("error", "bad") if span.failed else "") + (badge("fault", "fault-badge") if hit else "")
+    orphan = badge("parent missing", "dim") if line.orphan else ""
+    spoken = ", on the critical path" if line.critical else ""
     return (
-        f'<details class="{" ".join(classes)}"><summary>'
-        f'<span class="name" style="--depth:{min(line.depth, 24)}">'
-        f'<span class="swatch {colour(span.resource.service, waterfall.services)}"></span>'
-        f'<span class="operation">{escape(span.name)}</span>{badges}{orphan}</span>'
-        f'<span class="track"><b class="bar {colour(span.resource.service, waterfall.services)}"'
-        f' style="left:{line.left * 100:.3f}%;width:{line.width * 100:.3f}%"></b>{marks}'
-        f"{_took(line)}</span>"
-        f"</summary>{_details(trace, span)}</details>"
+        f'<details class="{" ".join(classes)}" id="{span_anchor(span_id)}"{" open" if opened else ""}><summary>'
+        f'<span class="name" style="--depth:{min(line.depth, DEEPEST)}"><span class="swatch {hue}"></span>'
+        f'<span class="operation" title="{escape(f"{span.resource.service}: {span.name}")}">{escape(span.name)}</span>'
+        f'{badges}{orphan}<span class="hidden">{spoken}</span></span>'
+        f'<span class="track"><b class="bar {hue}" style="{_extent(line.left, line.width)}"></b>'
+        f"{path}{marks}{_took(line)}</span>"
+        f"</summary>{details(trace, span, logs.get(span_id, ()), line.critical_ns)}</details>"
     )
+
+
+def _extent(left: float, width: float) -> str:
+    return f"left:{left * 100:.3f}%;width:{width * 100:.3f}%"
 
 
 def _took(line: Line) -> str:
@@ -120,72 +166,35 @@ def _took(line: Line) -> str:
     return f'<span class="{kind}" style="left:{left * 100:.3f}%">{escape(readable(line.span.duration_ns))}</span>'
 
 
-def _details(trace: StoredTrace, span: StoredSpan) -> str:
-    facts: dict[str, Value] = {
-        "service": span.resource.service,
-        "started after": readable(span.start_ns - trace.start_ns),
-        "duration": readable(span.duration_ns),
-        "span id": span.span_id.hex(),
-        "parent id": span.parent_id.hex() or "none",
-    }
-    events = "".join(_event(trace, event) for event in span.events)
-    links = "".join(_link(link) for link in span.links)
-    return (
-        f'<div class="details">{_table("Span", facts)}{_tag_table("Tags", span_tags(span))}'
-        + (f"<h3>Events</h3>{events}" if events else "")
-        + (f"<h3>Links</h3><ul>{links}</ul>" if links else "")
-        + f"{_table('Process', span.resource.attributes)}</div>"
-    )
-
-
-def _event(trace: StoredTrace, event: Event) -> str:
-    kind = "event fault" if event.name == FAULT_EVENT else "event"
-    after = escape(readable(max(0, event.time_ns - trace.start_ns)))
-    title = f"<strong>{escape(event.name or 'event')}</strong> after {after}"
-    return f'<div class="{kind}"><p>{title}</p>{_rows(event.attributes.items())}</div>'
-
-
-def _link(link: Link) -> str:
-    trace_id = trace_id_text(link.trace_id)
-    return (
-        f'<li><a href="/trace/{trace_id}">{trace_id}</a> span {link.span_id.hex()}{_rows(link.attributes.items())}</li>'
-    )
-
-
-def _table(title: str, values: Mapping[str, Value]) -> str:
-    return f"<h3>{title}</h3>{_rows(values.items())}" if values else ""
-
-
-def _tag_table(title: str, tags: list[KeyValue]) -> str:
-    return f"<h3>{title}</h3>{_rows((tag['key'], tag['value']) for tag in tags)}" if tags else ""
-
-
-def _rows(pairs: Iterable[tuple[str, Value]]) -> str:
-    rows = "".join(f"<tr><th>{escape(key)}</th><td>{escape(text_of(value))}</td></tr>" for key, value in pairs)
-    return f"<table>{rows}</table>" if rows else ""
-
-
-def _logs(trace: StoredTrace, logs: tuple[StoredLog, ...]) -> str:
+def _logs(trace: StoredTrace, logs: tuple[LogRecord, ...]) -> str:
     if not logs:
         return ""
-    rows = "".join(
-        f"<tr><td>{escape(readable(max(0, log.time_ns - trace.start_ns)))}</td><td>{escape(log.severity)}</td>"
-        f"<td>{escape(log.body)}{_rows(log.attributes.items())}</td></tr>"
-        for log in logs[:MOST_LINES]
+    names = {span.span_id.hex(): span.name for span in trace.spans}
+    lines = "".join(
+        f"<tr><td>{escape(readable(max(0, record.time_unix_nano - trace.start_ns)))}</td><td>{severity(record)}</td>"
+        f'<td class="log">{escape(record.body)}</td><td>{_of_span(record, names)}</td></tr>'
+        for record in logs[:MOST_LINES]
     )
+    rest = f"<p>The first {MOST_LINES} of {len(logs)}; the API has all of them.</p>" if len(logs) > MOST_LINES else ""
     return (
-        f'<h2>Log records</h2><table class="logs"><tr><th>after</th><th>severity</th><th>record</th></tr>{rows}</table>'
+        '<h2>Log records</h2><div class="scroll"><table class="logs"><tr><th>after</th><th>severity</th><th>record</th>'
+        f"<th>span</th></tr>{lines}</table></div>{rest}"
+        f'<p class="links"><a href="/api/logs?traceID={trace_id_text(trace.trace_id)}">Log records as JSON</a></p>'
     )
 
 
-def _badge(text: str, kind: str) -> str:
-    return f' <span class="badge {kind}">{text}</span>'
+def _of_span(record: LogRecord, names: dict[str, str]) -> str:
+    """Return a link to a record's span, or the service where the trace has no such span."""
+    if record.span_id not in names:
+        return escape(record.service)
+    return f'<a href="#{span_anchor(record.span_id)}">{escape(names[record.span_id])}</a>'
 
 
-def _text(span: StoredSpan) -> str:
+def _text(span: StoredSpan, logs: dict[str, list[LogRecord]]) -> str:
     """Return everything a person might look for in a span, in lower case."""
     words = [span.name, span.resource.service, span.span_id.hex(), span.status_message]
     for attributes in (span.attributes, *(event.attributes for event in span.events)):
         words.extend(f"{key}={text_of(value)}" for key, value in attributes.items())
     words.extend(event.name for event in span.events)
+    words.extend(record.body for record in logs.get(span.span_id.hex(), ()))
     return "\n".join(words).lower()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from stack.tracestore.critical_path import critical_path
 from stack.tracestore.model import StoredSpan, StoredTrace
 
 TICKS = 5
@@ -12,13 +13,18 @@ TICKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One span's line. ``left`` and ``width`` are shares of the trace; ``orphan``: its parent is not stored."""
+    """One span's line. ``left`` and ``width`` are shares of the trace; ``orphan``: its parent is not stored.
+
+    ``critical`` are the parts of the span on the critical path: where each begins and how wide it is.
+    """
 
     span: StoredSpan
     depth: int
     left: float
     width: float
     orphan: bool
+    critical: tuple[tuple[float, float], ...] = ()
+    critical_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,9 @@ def lay_out(trace: StoredTrace) -> Waterfall:
             children[span.parent_id].append(span)
         else:
             tops.append(span)
+    path: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for section in critical_path(trace):
+        path[id(section.span)].append((section.start_ns, section.end_ns))
     placed: set[int] = set()
     lines: list[Line] = []
     total_ns = max(1, trace.duration_ns)
@@ -60,7 +69,11 @@ def lay_out(trace: StoredTrace) -> Waterfall:
             placed.add(id(span))
             left = (span.start_ns - trace.start_ns) / total_ns
             orphan = bool(span.parent_id) and span.parent_id not in known
-            lines.append(Line(span, depth, left, min(1.0 - left, span.duration_ns / total_ns), orphan))
+            parts = path.get(id(span), ())
+            critical = tuple(((begin - trace.start_ns) / total_ns, (end - begin) / total_ns) for begin, end in parts)
+            critical_ns = sum(end - begin for begin, end in parts)
+            width = min(1.0 - left, span.duration_ns / total_ns)
+            lines.append(Line(span, depth, left, width, orphan, critical, critical_ns))
             waiting.extend((child, depth + 1) for child in reversed(children[span.span_id]))
     ticks = tuple(trace.duration_ns * place / (TICKS - 1) for place in range(TICKS))
     services = tuple(dict.fromkeys(line.span.resource.service for line in lines))

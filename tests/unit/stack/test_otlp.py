@@ -189,11 +189,11 @@ def test_spans_without_valid_ids_are_rejected_and_the_rest_is_kept(lab: Lab) -> 
     good, bad, zero = span("good"), span("short id"), span("zero id")
     bad.span_id = b"abc"
     zero.trace_id = bytes(16)
-    before = lab.value("tracestore_spans_rejected_total")
+    before = lab.value("tracestore_dropped_items_total", signal="traces", reason="invalid_id")
     answer = post(lab, export_of(bad, good, zero).SerializeToString(), PROTOBUF)
     partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
     assert (answer.status_code, partial.rejected_spans, "16 bytes" in partial.error_message) == (200, 2, True)
-    assert lab.value("tracestore_spans_rejected_total") == before + 2
+    assert lab.value("tracestore_dropped_items_total", signal="traces", reason="invalid_id") == before + 2
     with JaegerClient(lab.url) as client:
         assert len(client.trace(good.trace_id.hex()).spans) == 1
 

@@ -149,6 +149,7 @@ def test_a_lookback_is_counted_from_now(tmp_path: Path) -> None:
         ({"service": "a", "maxDuration": "5 ms"}, "unable to parse param 'maxDuration'"),
         ({"service": "a", "minDuration": "2s", "maxDuration": "1s"}, "'maxDuration' should be greater"),
         ({"service": "a", "lookback": "soon"}, "unable to parse param 'lookback'"),
+        ({"service": "a", "raw": "perhaps"}, "unable to parse param 'raw'"),
         ({"service": "a", "tag": "nocolon"}, "malformed 'tag' parameter"),
         ({"service": "a", "tags": "{"}, "malformed 'tags' parameter"),
         ({"service": "a", "tags": '{"a":1}'}, "malformed 'tags' parameter"),
@@ -163,6 +164,7 @@ def test_a_bad_parameter_is_a_400_in_jaegers_words(lab: Lab, parameters: dict[st
     (error,) = answer.json()["errors"]
     assert (answer.status_code, answer.json()["data"], error["code"]) == (400, None, 400)
     assert words in error["msg"]
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"  # as Jaeger's
 
 
 def test_traces_by_id_and_what_is_missing(lab: Lab) -> None:

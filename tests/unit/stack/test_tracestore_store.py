@@ -11,74 +11,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tracestore_lab import PROTOBUF, eventually, export_of, running, span
+from tracestore_process import ROOT, Process, process
 
 from stack.clients.jaeger import JaegerClient
-from stack.endpoints import Endpoints
-from stack.errors import QueryRefused
+from stack.errors import QueryRefused, SourceUnreachable
 from stack.tracestore.database import VERSION
 from stack.tracestore.errors import BadSetting, StoreUnavailable
 from stack.tracestore.limits import MIB, Limits
-from tests.ports import free_endpoints
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-@dataclass
-class Process:
-    """A trace store as the supervisor starts it."""
-
-    popen: subprocess.Popen[bytes]
-    endpoints: Endpoints
-    log: Path
-
-    def post(self, *spans: Span) -> httpx.Response:
-        """Export spans."""
-        body = export_of(*spans).SerializeToString()
-        return httpx.post(self.endpoints.url("otlp", "/v1/traces"), content=body, headers=PROTOBUF, timeout=20)
-
-    def client(self) -> JaegerClient:
-        """Return a client of its query API."""
-        return JaegerClient(self.endpoints.url("tracestore"))
-
-    def answers(self) -> bool:
-        """Return whether it answers; fail with its output when it died."""
-        assert self.popen.poll() is None, self.log.read_text()
-        try:
-            return httpx.get(self.endpoints.url("tracestore", "/health")).is_success
-        except httpx.TransportError:
-            return False
-
-
-@contextmanager
-def process(home: Path, **environment: str) -> Iterator[Process]:
-    """Run ``python -m stack.tracestore`` until the block ends."""
-    offset = free_endpoints("tracestore", "otlp").offset
-    log = home.parent / f"{home.name}.log"
-    settings = {"FIREDRILL_HOME": str(home), "FIREDRILL_PORT_OFFSET": str(offset), "PYTHONPATH": str(ROOT)}
-    with log.open("ab") as stream:
-        popen = subprocess.Popen(
-            [sys.executable, "-m", "stack.tracestore"],
-            env=os.environ | settings | environment,
-            stdout=stream,
-            stderr=stream,
-        )
-    started = Process(popen, Endpoints(offset), log)
-    try:
-        eventually(started.answers)
-        yield started
-    finally:
-        if popen.poll() is None:
-            popen.terminate()
-        popen.wait(20)
 
 
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
@@ -199,7 +144,7 @@ def test_damage_while_running_costs_what_is_stored_and_no_more(tmp_path: Path) -
 
 
 def _replaced(client: JaegerClient, path: Path) -> bool:
-    with suppress(QueryRefused):  # what a search hears while the file is bad
+    with suppress(QueryRefused, SourceUnreachable):  # what a search hears while the file is bad
         client.search("firedrill", tags={"noise": "none"})
     return path.with_name("traces.db.damaged").exists()
 
@@ -218,8 +163,8 @@ def test_the_file_stays_within_its_bytes_while_ingest_goes_on(tmp_path: Path) ->
         assert "batch 59" in operations
         assert "first" not in operations
         assert "batch 0" not in operations
-        evicted = lab.value("tracestore_evicted_items_total", reason="bytes")
-        assert evicted + lab.value("tracestore_stored_items") == 1 + 60 * 200
+        evicted = lab.value("tracestore_evicted_items_total", signal="traces", reason="bytes")
+        assert evicted + lab.value("tracestore_stored_items", signal="traces") == 1 + 60 * 200
         assert evicted > 0
 
 
@@ -235,8 +180,8 @@ def test_old_traces_go(tmp_path: Path) -> None:
         eventually(lambda: client.operations("firedrill") == ("new", "newest"))
         clock[0] += 100
         eventually(lambda: client.services() == ())
-        assert lab.value("tracestore_evicted_items_total", reason="age") == 3
-        assert lab.value("tracestore_stored_items") == 0
+        assert lab.value("tracestore_evicted_items_total", signal="traces", reason="age") == 3
+        assert lab.value("tracestore_stored_items", signal="traces") == 0
 
 
 def test_small_exports_are_merged_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -309,9 +254,9 @@ def test_a_bad_limit_names_its_key(value: str) -> None:
 
 
 def test_limits_come_from_the_environment() -> None:
-    """Both limits can be set; unset ones have their defaults."""
+    """Both limits can be set; unset ones have their defaults; a body that could never be stored is too large."""
     limits = Limits.from_environment({"TRACESTORE_MAX_BYTES": "1e8", "TRACESTORE_MAX_AGE_S": "3600", "OTHER": "x"})
-    assert limits == Limits(max_bytes=100_000_000, max_age_s=3600)
+    assert limits == Limits(max_bytes=100_000_000, max_age_s=3600, max_payload_bytes=25_000_000)
     assert Limits.from_environment({}) == Limits(max_bytes=512 * MIB, max_age_s=7 * 86400)
 
 
@@ -325,7 +270,7 @@ def test_metrics_and_health_are_served(tmp_path: Path) -> None:
         lab.send(export_of(span(), span()))
         after = httpx.get(f"{lab.url}/metrics").text
         assert "tracestore_spans_received_total 2.0" in after
-        assert "tracestore_stored_items 2.0" in after
+        assert 'tracestore_stored_items{signal="traces"} 2.0' in after
         assert 'tracestore_export_requests_total{signal="traces",status="200"} 1.0' in after
         for url in (lab.url, lab.otlp):
             assert httpx.get(f"{url}/health").json()["status"] == "healthy"
@@ -337,7 +282,7 @@ def test_the_documentation_names_every_metric_and_setting(tmp_path: Path) -> Non
     with running(tmp_path) as lab:
         families = [family for family in lab.metrics.registry.collect() if family.name.startswith("tracestore_")]
     exported = {family.name + ("_total" if family.type == "counter" else "") for family in families}
-    assert len(exported) == 12
+    assert len(exported) == 13
     documented = set(re.findall(r"`(tracestore_[a-z_]+)", text))
     assert exported == documented
     assert f"| `TRACESTORE_MAX_BYTES` | {Limits().max_bytes} " in text
