@@ -93,6 +93,10 @@ class Preset(BaseModel):
     probability: float = 1.0
 
 
+PREDICTION_ENDPOINTS = 'endpoint=~"/predict(/.*)?|/v2/models/.*/infer"'
+"""The label matcher of everything that answers with a prediction, as the shipped rules have it."""
+
+
 class Effect(BaseModel):
     """How a fault shows in Prometheus: an expression, in production time, and which way it moves."""
 

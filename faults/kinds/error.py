@@ -8,7 +8,19 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from faults.base import CallInfo, Effect, Fault, Host, Parameters, Pause, Point, Preset, Reply, register
+from faults.base import (
+    PREDICTION_ENDPOINTS,
+    CallInfo,
+    Effect,
+    Fault,
+    Host,
+    Parameters,
+    Pause,
+    Point,
+    Preset,
+    Reply,
+    register,
+)
 
 
 class InjectedError(RuntimeError):
@@ -37,8 +49,8 @@ class Error(Fault[ErrorParameters]):
     summary = "Requests fail with a status code, or the model raises an exception."
     parameters_type = ErrorParameters
     effect = Effect(
-        promql='sum(rate(http_requests_total{job="firedrill",endpoint=~"/predict.*",status=~"[45].."}[1m]))'
-        ' / sum(rate(http_requests_total{job="firedrill",endpoint=~"/predict.*"}[1m]))',
+        promql=f'sum(rate(http_requests_total{{job="firedrill",{PREDICTION_ENDPOINTS},status=~"[45].."}}[1m]))'
+        f' / sum(rate(http_requests_total{{job="firedrill",{PREDICTION_ENDPOINTS}}}[1m]))',
         moves="up",
         meaning="share of prediction requests that fail (4xx and 5xx)",
         unit="ratio",

@@ -9,7 +9,19 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from faults.base import CallInfo, Effect, Fault, Host, Parameters, Pause, Point, Preset, Reply, register
+from faults.base import (
+    PREDICTION_ENDPOINTS,
+    CallInfo,
+    Effect,
+    Fault,
+    Host,
+    Parameters,
+    Pause,
+    Point,
+    Preset,
+    Reply,
+    register,
+)
 
 MAX_DELAY_S = 120.0
 """No single draw waits longer, however long the distribution's tail."""
@@ -40,7 +52,7 @@ class Latency(Fault[LatencyParameters]):
     parameters_type = LatencyParameters
     effect = Effect(
         promql="histogram_quantile(0.95, sum by (le) "
-        '(rate(http_request_duration_seconds_bucket{job="firedrill",endpoint=~"/predict.*"}[1m])))',
+        f'(rate(http_request_duration_seconds_bucket{{job="firedrill",{PREDICTION_ENDPOINTS}}}[1m])))',
         moves="up",
         meaning="95th percentile of the prediction endpoints' response time",
         unit="s",

@@ -8,6 +8,7 @@ found here. What cannot be told exactly is refused. Nothing is evaluated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -45,8 +46,16 @@ class Measure:
 
 
 CONSTANT, PLAIN, SIGN, MOMENT = Measure(Sort.CONSTANT), Measure(Sort.AMOUNT), Measure(Sort.SIGN), Measure(Sort.MOMENT)
-AGE = Measure(Sort.AMOUNT, 1)
+AMOUNT = AGE = Measure(Sort.AMOUNT, 1)
 _RESULTS = {Treatment.MOMENT: MOMENT, Treatment.PLAIN_RESULT: PLAIN, Treatment.SIGN_KEPT: SIGN}
+
+
+_COUNTED = re.compile(r"[\w:]*:increase(?:[0-9]\w*)?(?:\{.*)?", re.DOTALL)
+
+
+def counts_a_window(series: str) -> bool:
+    """Say whether a series is by its name a recorded ``increase``, as ``job:requests:increase5m`` is."""
+    return _COUNTED.fullmatch(series) is not None
 
 
 class Inexact(Exception):  # noqa: N818 - reads as a fact; ``stack.rules.scale`` turns it into its own error
@@ -68,7 +77,7 @@ class Measurement:
             case Kind.NUMBER:
                 return CONSTANT
             case Kind.STRING | Kind.SELECTOR | Kind.MATRIX:
-                return PLAIN
+                return AMOUNT if node.kind is not Kind.STRING and counts_a_window(node.name) else PLAIN
             case Kind.PAREN | Kind.SUBQUERY | Kind.UNARY:
                 inner = self._measure(node.children[0])
                 if node.kind is Kind.UNARY and inner == MOMENT:

@@ -57,6 +57,7 @@ class _Reader:
     def file(self, root: yaml.Node | None) -> RuleFile:
         if root is None:
             raise BadRuleFile(self._path, 0, "it is empty", "`groups:` with a list of groups")
+        root = self._unwrapped(root)
         fields = self._fields(root, frozenset({"groups"}), "a mapping with the one key `groups`")
         groups: list[RuleGroup] = []
         for node in self._list(self._required(root, fields, "groups"), "a list of groups"):
@@ -65,6 +66,16 @@ class _Reader:
                 raise self._error(node, f"group {group.name!r} is there twice", "a name of its own for each group")
             groups.append(group)
         return RuleFile(self._path, tuple(groups))
+
+    def _unwrapped(self, root: yaml.Node) -> yaml.Node:
+        """Return the rules that a PrometheusRule resource (Prometheus Operator) holds; a plain file as it is."""
+        fields = {key.value: value for key, value in root.value} if isinstance(root, yaml.MappingNode) else {}
+        if "kind" not in fields or "groups" in fields:
+            return root
+        if fields["kind"].value != "PrometheusRule":
+            found = f"this is a resource of kind {fields['kind'].value!r}"
+            raise self._error(fields["kind"], found, "a Prometheus rule file, or a resource of kind 'PrometheusRule'")
+        return self._required(root, fields, "spec")
 
     def _group(self, node: yaml.Node) -> RuleGroup:
         fields = self._fields(node, _GROUP_KEYS, "a group: a mapping with `name` and `rules`")

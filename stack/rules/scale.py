@@ -13,7 +13,7 @@ from stack.pace import PRODUCTION_INTERVAL_S
 from stack.rules.durations import format_duration
 from stack.rules.errors import UnscalableExpression
 from stack.rules.file import AlertingRule, RecordingRule, RuleFile, RuleGroup
-from stack.rules.measures import Inexact, Measurement
+from stack.rules.measures import AMOUNT, Inexact, Measurement, counts_a_window
 from stack.rules.tokens import Place, edited, locate
 from stack.rules.tree import Kind, Node, read_tree
 
@@ -55,24 +55,12 @@ def scale_expr(expr: str, factor: float, *, interval_s: float = PRODUCTION_INTER
 def scale_rules(rules: RuleFile, factor: float, *, interval_s: float = PRODUCTION_INTERVAL_S) -> RuleFile:
     """Return ``rules`` at ``factor`` times the speed: expressions, ``for``, ``keep_firing_for``, intervals, offsets.
 
-    Raises ``UnscalableExpression`` with the rule's name; also for a recording whose value depends on the pace, since
-    whatever reads the recorded series would not know.
+    Raises ``UnscalableExpression`` with the rule's name; also for a recording whose value depends on the pace, unless
+    it is a count whose name says so: whatever reads the recorded series would not know.
     """
     if factor == 1.0:
         return rules
     return replace(rules, groups=tuple(_scaled_group(group, factor, interval_s) for group in rules.groups))
-
-
-def longest_window_s(expr: str) -> float:
-    """Return how far back ``expr`` reaches at most, in seconds: range plus offset, nested subqueries added up.
-
-    The look-back for the latest sample is not counted. Raises ``UnscalableExpression`` where ``expr`` does not parse or
-    is pinned to a time with ``@``.
-    """
-    root = read_tree(expr)
-    if any(node.fixed for node in root.walk()):
-        raise UnscalableExpression(expr, "`@` pins a selector to a point in time, so that its reach grows for ever")
-    return _reach_ms(root) / 1000
 
 
 def _scaled_group(group: RuleGroup, factor: float, interval_s: float) -> RuleGroup:
@@ -92,8 +80,12 @@ def _scaled_rule(rule: AlertingRule | RecordingRule, factor: float, interval_s: 
         raise UnscalableExpression(error.expr, error.reason, rule.name) from None
     if isinstance(rule, AlertingRule):
         return replace(rule, expr=expr, for_s=rule.for_s / factor, keep_firing_for_s=rule.keep_firing_for_s / factor)
-    if not Measurement(read_tree(rule.expr)).result.plain:
-        reason = "it records a value that depends on the pace; record a rate or a ratio"
+    recorded, counted = Measurement(read_tree(rule.expr)).result, counts_a_window(rule.name)
+    if counted and recorded != AMOUNT:
+        reason = "its name says that it counts what happens in a window, and the value does not depend on one"
+        raise UnscalableExpression(rule.expr, reason, rule.name)
+    if not counted and not recorded.plain:
+        reason = "it records a value that depends on the pace; record a rate or a ratio, or call it …:increase5m"
         raise UnscalableExpression(rule.expr, reason, rule.name)
     return replace(rule, expr=expr)
 
@@ -131,8 +123,3 @@ def _scaled_tree(node: Node, factor: float, divisors: Mapping[int, float]) -> No
 def _verify(expr: str, scaled: str, expected: Node) -> None:
     if read_tree(scaled) != expected:
         raise UnscalableExpression(expr, f"its durations could not be told from its numbers with certainty ({scaled})")
-
-
-def _reach_ms(node: Node) -> int:
-    deepest = max((_reach_ms(child) for child in node.children), default=0)
-    return max(0, node.range_ms + node.offset_ms + deepest)

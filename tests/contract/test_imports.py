@@ -13,9 +13,7 @@ TEST_ONLY = ("playwright", "pytest", "hypothesis", "schemathesis")
 HEAVY = ("torch", "sklearn", "streamlit", "mlflow")
 
 
-@pytest.mark.parametrize(
-    "module", ["panel.cli", "stack.supervisor", "faults.drills.conductor", "faults.traffic.process"]
-)
+@pytest.mark.parametrize("module", ["panel.cli", "stack.detached", "faults.drills.conductor", "faults.traffic.process"])
 def test_a_process_loads_neither_test_tools_nor_a_model(module: str) -> None:
     """A run has only requirements.txt; the terminal must answer at once."""
     code = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
