@@ -1,4 +1,4 @@
-"""The foreign programs that Firedrill runs, the archives they come in, and the cache that keeps them unpacked.
+"""Foreign programs on this machine: on PATH, or in the cache that keeps their bundles unpacked.
 
 A bundle in the cache is a folder with a ``bundle.json``; it appears under its name in one rename, complete or not at
 all. Nothing here reaches for the network.
@@ -10,83 +10,45 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from stack.catalogue import (
+    BUNDLES,
+    OPTIONAL_BUNDLES,
+    Bundle,
+    UnknownProgram,
+    Version,
+    bundle_of,
+    parse_version,
+)
 from stack.errors import StackError
 
-Version = tuple[int, ...]
+__all__ = [
+    "BUNDLES",
+    "OPTIONAL_BUNDLES",
+    "Bundle",
+    "BundleUnusable",
+    "Cache",
+    "Installed",
+    "Manifest",
+    "UnknownProgram",
+    "bundle_of",
+    "home_of",
+    "on_path",
+    "parse_version",
+    "version_of",
+]
+
 Origin = Literal["path", "release", "package"]
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """Programs that are published together. ``package`` is the Debian package, ``oldest`` the oldest usable version."""
-
-    name: str
-    release: str
-    repository: str
-    package: str
-    oldest: Version
-    programs: Mapping[str, tuple[str, ...]]
-    """Each program's names on PATH and in packages; the first is its own."""
-    data_folder: str = ""
-    """Where Debian's build looks for its templates and pages; it is compiled into the program."""
-    assets: tuple[str, ...] = ()
-    """Debian packages with the scripts and fonts of its pages."""
-
-
-BUNDLES: tuple[Bundle, ...] = (
-    Bundle(
-        name="prometheus",
-        release="3.14.0",
-        repository="prometheus/prometheus",
-        package="prometheus",
-        oldest=(2, 42),  # keep_firing_for
-        programs=MappingProxyType({"prometheus": ("prometheus",), "promtool": ("promtool",)}),
-        data_folder="/usr/share/prometheus/web",
-        assets=(
-            *(
-                "libjs-jquery",
-                "libjs-jquery-hotkeys",
-                "libjs-bootstrap4",
-                "libjs-popper.js",
-                "libjs-d3",
-                "libjs-rickshaw",
-            ),
-            *("libjs-moment", "libjs-moment-timezone", "libjs-mustache", "libjs-eonasdan-bootstrap-datetimepicker"),
-            "fonts-glyphicons-halflings",
-        ),
-    ),
-    Bundle(
-        name="alertmanager",
-        release="0.33.0",
-        repository="prometheus/alertmanager",
-        package="prometheus-alertmanager",
-        oldest=(0, 25),
-        programs=MappingProxyType(
-            {"alertmanager": ("alertmanager", "prometheus-alertmanager"), "amtool": ("amtool",)},
-        ),
-        data_folder="/usr/share/prometheus/alertmanager",
-    ),
-)
-
-
-class UnknownProgram(StackError):  # noqa: N818 - reads as a fact where it is raised
-    """A program was asked for that no bundle has."""
-
-    def __init__(self, name: str) -> None:
-        known = ", ".join(program for bundle in BUNDLES for program in bundle.programs)
-        super().__init__(f"unknown program {name!r}; known programs: {known}")
-
-
-class BundleUnusable(StackError):  # noqa: N818 - as above
+class BundleUnusable(StackError):  # noqa: N818 - reads as a fact where it is raised
     """A bundle was unpacked, and its program does not run here."""
 
     def __init__(self, program: str, path: Path, reason: str) -> None:
@@ -116,14 +78,6 @@ class Manifest(BaseModel):
     programs: dict[str, str]
 
 
-def bundle_of(program: str) -> Bundle:
-    """Return the bundle that has ``program``, or raise ``UnknownProgram``."""
-    for bundle in BUNDLES:
-        if program in bundle.programs:
-            return bundle
-    raise UnknownProgram(program)
-
-
 def version_of(program: str, path: Path, *, timeout_s: float = 10.0) -> str:
     """Ask the program at ``path`` for its version; raise ``BundleUnusable`` where it does not run or is another one."""
     try:
@@ -133,16 +87,10 @@ def version_of(program: str, path: Path, *, timeout_s: float = 10.0) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BundleUnusable(program, path, str(error)) from error
     said = answer.stdout + answer.stderr
-    match = re.search(rf"\b{re.escape(program)}, version (\S+)", said)
+    match = re.search(bundle_of(program).says.format(program=re.escape(program)), said)
     if match is None:
         raise BundleUnusable(program, path, f"--version says {said.strip()[:200]!r}")
     return match.group(1)
-
-
-def parse_version(text: str) -> Version:
-    """Return the leading numbers of ``text``: ``2.42.0+ds`` gives (2, 42, 0)."""
-    match = re.match(r"\d+(\.\d+)*", text)
-    return tuple(int(part) for part in match.group().split(".")) if match else ()
 
 
 def on_path(program: str) -> Installed | None:
@@ -156,9 +104,34 @@ def on_path(program: str) -> Installed | None:
             version = version_of(program, Path(found))
         except BundleUnusable:
             continue
-        if parse_version(version) >= bundle.oldest:
-            return Installed(program, Path(found), version, "path")
+        if parse_version(version) < bundle.oldest:
+            continue
+        place = Path(found)
+        if bundle.home:
+            home = home_of(program, place)
+            if home is None:
+                continue
+            own = home / bundle.folder / program  # on PATH may be a package's script with options of its own
+            place = own if own.is_file() else place
+        return Installed(program, place, version, "path")
     return None
+
+
+def home_of(program: str, path: Path) -> Path | None:
+    """Return the folder that ``program`` at ``path`` has to be told as its home; ``None`` if it has or needs none.
+
+    Looked at are the folder that an archive unpacks to, and where packages of Linux and of Homebrew put such things.
+    """
+    parts = bundle_of(program).home
+    for file in dict.fromkeys((path.resolve(), path)):
+        for place in _homes(program, file.parent.parent):
+            if parts and all((place / part).exists() for part in parts):
+                return place
+    return None
+
+
+def _homes(program: str, prefix: Path) -> tuple[Path, ...]:
+    return (prefix, prefix / "share" / program)
 
 
 class Cache:

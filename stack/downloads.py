@@ -6,20 +6,19 @@ Whatever does not match its published SHA-256 is deleted and never unpacked.
 from __future__ import annotations
 
 import hashlib
-import platform
-import sys
+import shutil
 import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import httpx
 
 from stack.bundles import Bundle, Cache, Manifest
 from stack.errors import StackError
+from stack.releases import DownloadFailed, find_release
 
-RELEASES_URL = "https://github.com"
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 TELL_EVERY_S = 0.25
@@ -38,15 +37,7 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-class DownloadFailed(StackError):  # noqa: N818 - reads as a fact where it is raised
-    """An archive could not be fetched."""
-
-    def __init__(self, url: str, reason: str) -> None:
-        self.url = url
-        super().__init__(f"{url} could not be fetched: {reason}")
-
-
-class ChecksumMismatch(StackError):  # noqa: N818 - as above
+class ChecksumMismatch(StackError):  # noqa: N818 - reads as a fact where it is raised
     """An archive is not what its publisher published. It was deleted."""
 
     def __init__(self, url: str, expected: str, actual: str) -> None:
@@ -56,60 +47,43 @@ class ChecksumMismatch(StackError):  # noqa: N818 - as above
         )
 
 
-def platform_name() -> str | None:
-    """Return this machine as release archives name it, such as ``linux-amd64``; ``None`` where there is no archive."""
-    system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform)
-    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
-        platform.machine().lower()
-    )
-    return f"{system}-{machine}" if system and machine else None
-
-
-def fetch_release(bundle: Bundle, cache: Cache, *, releases_url: str, on_progress: OnProgress) -> None:
-    """Fetch the pinned release of ``bundle`` into ``cache``.
+def fetch_release(bundle: Bundle, cache: Cache, *, mirror: str | None, on_progress: OnProgress) -> None:
+    """Fetch the pinned release of ``bundle`` into ``cache``, from its publisher or from a ``mirror`` of it.
 
     Raises ``DownloadFailed``, ``ChecksumMismatch`` or ``BundleUnusable``. Call with the cache's lock held.
     """
-    here = platform_name()
-    if here is None:
-        raise DownloadFailed(releases_url, f"no release for {sys.platform} on {platform.machine()}")
-    stem = f"{bundle.name}-{bundle.release}.{here}"
-    folder = f"{releases_url.rstrip('/')}/{bundle.repository}/releases/download/v{bundle.release}"
-    url = f"{folder}/{stem}.tar.gz"
-    archive = cache.downloads / f"{stem}.tar.gz"
     timeout = httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     with httpx.Client(follow_redirects=True, timeout=timeout) as client:
-        expected = _published_hash(client, f"{folder}/sha256sums.txt", archive.name)
-        _download(client, url, archive, lambda done, total: on_progress(Progress(bundle.name, url, done, total)))
+        release = find_release(client, bundle, mirror=mirror)
+        archive = cache.downloads / release.name
+        _download(
+            client,
+            release.url,
+            archive,
+            lambda done, total: on_progress(Progress(bundle.name, release.url, done, total)),
+        )
     actual = _hash_of(archive)
-    if actual != expected:
+    if actual != release.sha256:
         archive.unlink()
-        raise ChecksumMismatch(url, expected, actual)
+        raise ChecksumMismatch(release.url, release.sha256, actual)
     on_progress(Progress(bundle.name, f"unpacking {archive.name}"))
     with cache.workplace() as workplace:
         unpacked = workplace / "bundle"
-        _unpack(archive, stem, unpacked, (*bundle.programs, "LICENSE", "NOTICE"))
-        programs = {name: name for name in bundle.programs}
+        _unpack(archive, unpacked, bundle)
+        programs = {name: f"{bundle.folder}{name}" for name in bundle.programs}
         cache.adopt(
             unpacked,
             bundle,
             lambda version: Manifest(
-                bundle=bundle.name, version=version, origin="release", source=url, sha256=actual, programs=programs
+                bundle=bundle.name,
+                version=version,
+                origin="release",
+                source=release.url,
+                sha256=actual,
+                programs=programs,
             ),
         )
     archive.unlink()
-
-
-def _published_hash(client: httpx.Client, url: str, name: str) -> str:
-    try:
-        answer = client.get(url).raise_for_status()
-    except httpx.HTTPError as error:
-        raise DownloadFailed(url, str(error) or type(error).__name__) from error
-    for line in answer.text.splitlines():
-        fields = line.split()
-        if len(fields) == 2 and fields[1].lstrip("*") == name:
-            return fields[0].lower()
-    raise DownloadFailed(url, f"it lists no checksum for {name}")
 
 
 def _download(client: httpx.Client, url: str, archive: Path, tell: Callable[[int, int | None], None]) -> None:
@@ -148,14 +122,24 @@ def _hash_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _unpack(archive: Path, stem: str, target: Path, names: tuple[str, ...]) -> None:
-    """Write the named files of the archive's one folder, and nothing else, into ``target``."""
+def _unpack(archive: Path, target: Path, bundle: Bundle) -> None:
+    """Write what ``bundle`` needs of the archive's one folder, and nothing outside of ``target``.
+
+    Of a whole archive that is everything but source maps, which serve its developers alone, and links.
+    """
     target.mkdir()
+    needed = {*(f"{bundle.folder}{name}" for name in bundle.programs), "LICENSE", "NOTICE"}
     with tarfile.open(archive, "r:gz") as tar:
         for member in tar:
-            folder, _, name = member.name.partition("/")
-            if member.isfile() and folder == stem and name in names:
-                stream = tar.extractfile(member)
-                if stream is not None:
-                    (target / name).write_bytes(stream.read())
-                    (target / name).chmod(0o755 if member.mode & 0o100 else 0o644)
+            parts = PurePosixPath(member.name).parts[1:]
+            name = "/".join(parts)
+            wanted = not name.endswith(".map") if bundle.whole else name in needed
+            if not member.isfile() or not parts or ".." in parts or not wanted:
+                continue
+            stream = tar.extractfile(member)
+            if stream is not None:
+                file = target.joinpath(*parts)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("wb") as written:
+                    shutil.copyfileobj(stream, written)
+                file.chmod(0o755 if member.mode & 0o100 else 0o644)

@@ -11,19 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stack.browser import find_chromium, install_chromium
-from stack.bundles import BUNDLES, Bundle, BundleUnusable, Cache, Installed, bundle_of, on_path
-from stack.downloads import (
-    RELEASES_URL,
-    ChecksumMismatch,
-    DownloadFailed,
-    OnProgress,
-    Progress,
-    fetch_release,
-)
+from stack.bundles import Bundle, BundleUnusable, Cache, Installed, bundle_of, on_path
+from stack.downloads import ChecksumMismatch, OnProgress, Progress, fetch_release
 from stack.errors import StackError
 from stack.home import cache_dir, is_offline
 from stack.locks import FileLock
 from stack.packages import PackageFailed, fetch_package
+from stack.releases import DownloadFailed
 
 __all__ = ["ProgramMissing", "find_chromium", "find_program", "install_chromium", "locate", "provision"]
 
@@ -35,13 +29,17 @@ class ProgramMissing(StackError):  # noqa: N818 - reads as a fact where it is ra
 
     def __init__(self, names: Sequence[str], tried: Iterable[str]) -> None:
         self.names, self.tried = tuple(names), tuple(tried)
-        bundles = [bundle for bundle in BUNDLES if any(name in bundle.programs for name in names)]
-        packages = " ".join(bundle.package for bundle in bundles)
-        addresses = " and ".join(f"{RELEASES_URL}/{bundle.repository}/releases" for bundle in bundles)
+        bundles = list({bundle.name: bundle for bundle in map(bundle_of, names)}.values())
+        packages = " ".join(bundle.package for bundle in bundles if bundle.package)
+        formulas = " ".join(bundle.formula for bundle in bundles if bundle.formula)
+        ways = [
+            *([f"`apt-get install {packages}` on Debian or Ubuntu"] if packages else []),
+            *([f"`brew install {formulas}` on macOS"] if formulas else []),
+            f"a release from {' and '.join(bundle.address for bundle in bundles)}, unpacked",
+        ]
         super().__init__(
-            f"{' and '.join(names)} not found; tried: {'; '.join(self.tried)}. Install it so that it is on PATH: "
-            f"`apt-get install {packages}` on Debian or Ubuntu, `brew install {' '.join(b.name for b in bundles)}` on "
-            f"macOS, or unpack a release from {addresses}"
+            f"{' and '.join(names)} not found; tried: {'; '.join(self.tried)}. "
+            f"Install it so that it is on PATH: {', or '.join(ways)}"
         )
 
 
@@ -68,7 +66,7 @@ def provision(
 ) -> Mapping[str, Path]:
     """Return the file of every named program, having fetched those that were missing.
 
-    ``releases_url`` (else ``FIREDRILL_RELEASES_URL``, else GitHub) is where releases come from: a mirror's root.
+    ``releases_url`` (else ``FIREDRILL_RELEASES_URL``) is the root of a mirror, in place of the publishers' own hosts.
     Raises ``ProgramMissing`` with all that was tried, and ``ChecksumMismatch`` for a release that was tampered with.
     """
     wanted = list(dict.fromkeys(names))
@@ -79,14 +77,14 @@ def provision(
         return found
     if is_offline():
         raise ProgramMissing(missing, ["PATH", str(store.root), "nothing else, since FIREDRILL_OFFLINE is set"])
-    address = releases_url or os.environ.get("FIREDRILL_RELEASES_URL") or RELEASES_URL
+    mirror = releases_url or os.environ.get("FIREDRILL_RELEASES_URL") or None
     lock = FileLock(store.lock_path)
     _take_turns(lock, on_progress, missing[0])
     try:
         for name in missing:
             installed = store.find(name)  # by its bundle, fetched a moment ago by us or by another process
             if installed is None:
-                tried = _fetch(bundle_of(name), store, address, on_progress)
+                tried = _fetch(bundle_of(name), store, mirror, on_progress)
                 installed = store.find(name)
                 if installed is None:
                     raise ProgramMissing([name], ["PATH", str(store.root), *tried])
@@ -108,16 +106,18 @@ def _take_turns(lock: FileLock, on_progress: OnProgress, name: str) -> None:
             raise ProgramMissing([name], [f"another process has been fetching for {WAIT_FOR_OTHERS_S:g} s"])
 
 
-def _fetch(bundle: Bundle, store: Cache, address: str, on_progress: OnProgress) -> list[str]:
+def _fetch(bundle: Bundle, store: Cache, mirror: str | None, on_progress: OnProgress) -> list[str]:
     """Fetch ``bundle`` from the first source that has it; return in words what failed before."""
     tried: list[str] = []
     try:
-        fetch_release(bundle, store, releases_url=address, on_progress=on_progress)
+        fetch_release(bundle, store, mirror=mirror, on_progress=on_progress)
     except ChecksumMismatch:
         raise
     except (DownloadFailed, BundleUnusable) as error:
         tried.append(str(error))
     else:
+        return tried
+    if not bundle.package:
         return tried
     on_progress(Progress(bundle.name, f"no release ({tried[0]}); trying the Debian package {bundle.package}"))
     try:

@@ -11,11 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from small_releases import Publisher, archive, publisher, script
 from small_tools import until
 
 from stack import packages
-from stack.bundles import BUNDLES, BundleUnusable, Cache, UnknownProgram, bundle_of, on_path, version_of
+from stack.bundles import (
+    BUNDLES,
+    OPTIONAL_BUNDLES,
+    Bundle,
+    BundleUnusable,
+    Cache,
+    UnknownProgram,
+    bundle_of,
+    home_of,
+    on_path,
+    version_of,
+)
 from stack.downloads import ChecksumMismatch, Progress
 from stack.endpoints import HOST
 from stack.home import is_offline
@@ -26,6 +38,7 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 PROMETHEUS, ALERTMANAGER = BUNDLES
+GRAFANA = bundle_of("grafana")
 
 
 @pytest.fixture
@@ -135,6 +148,74 @@ def test_a_broken_off_download_is_gone_on_with(path: Path, releases: Publisher) 
     assert version_of("prometheus", found["prometheus"]) == PROMETHEUS.release
 
 
+@pytest.mark.parametrize("bundle", OPTIONAL_BUNDLES, ids=lambda bundle: bundle.name)
+def test_an_optional_program_is_fetched_by_choice_alone(
+    path: Path, releases: Publisher, tmp_path: Path, bundle: Bundle
+) -> None:
+    """Looking for it asks nobody; fetching it takes its publisher's archive, checked, in its publisher's own form."""
+    releases.publish_all()
+    assert locate(bundle.name) is None
+    assert releases.asked == []
+    found = provision([bundle.name], releases_url=releases.url)[bundle.name]
+    assert version_of(bundle.name, found) == bundle.release
+    where = locate(bundle.name)
+    assert where is not None
+    assert (where.path, where.version, where.origin) == (found, bundle.release, "release")
+    assert len(releases.archives_asked()) == 1
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_grafana_comes_with_its_pages(path: Path, releases: Publisher) -> None:
+    """Of Grafana's archive all is kept but source maps, and its home is found for the program."""
+    releases.publish_all()
+    found = provision(["grafana"], releases_url=releases.url)["grafana"]
+    home = found.parent.parent
+    assert home_of("grafana", found) == home
+    kept = {str(file.relative_to(home)) for file in home.rglob("*") if file.is_file()}
+    assert kept == {"bin/grafana", "conf/defaults.ini", "public/a.js", "LICENSE", "big.yml", "bundle.json"}
+
+
+def test_grafana_on_path_counts_where_its_pages_are_found(path: Path, tmp_path: Path) -> None:
+    """A packaged Grafana is started as its package's own program; one without pages cannot be."""
+    place(path, "grafana", script("grafana", "12.1.0"))
+    assert on_path("grafana") is None
+    home = tmp_path / "share" / "grafana"
+    program = place(home / "bin", "grafana", script("grafana", "12.1.0"))
+    place(home / "conf", "defaults.ini", b"")
+    (home / "public").mkdir()
+    found = on_path("grafana")
+    assert found is not None
+    assert (found.path, found.origin) == (program, "path")
+    assert home_of("grafana", found.path) == home
+    assert home_of("prometheus", found.path) is None
+
+
+def test_a_grafana_that_was_tampered_with_is_refused(path: Path, releases: Publisher, tmp_path: Path) -> None:
+    """An archive that is not what the catalogue lists is deleted."""
+    releases.publish(GRAFANA, archive(GRAFANA), digest="ab" * 32)
+    with pytest.raises(ChecksumMismatch, match="refused and deleted"):
+        provision(["grafana"], releases_url=releases.url)
+    assert locate("grafana") is None
+    assert not list((tmp_path / "cache").rglob("*.gz"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(b"<html>", "no list of packages"), (b'{"items": []}', "no archive with a checksum"), (None, "404")],
+    ids=["no list", "none for this system", "no such version"],
+)
+def test_a_catalogue_that_does_not_help_is_named(
+    path: Path, releases: Publisher, answer: bytes | None, said: str
+) -> None:
+    """What is wrong with the answer stands in the error, with the page where a person finds Grafana, and no apt."""
+    if answer is not None:
+        releases.files[GRAFANA.packages.format(release=GRAFANA.release)] = answer
+    with pytest.raises(ProgramMissing, match=said) as caught:
+        provision(["grafana"], releases_url=releases.url)
+    assert "https://grafana.com/grafana/download" in str(caught.value)
+    assert "apt-get" not in str(caught.value)
+
+
 def test_a_release_that_does_not_run_here_is_passed_over(path: Path, releases: Publisher) -> None:
     """An archive with good checksum whose programs do not run is no find; the error says so."""
     releases.publish(PROMETHEUS, archive(PROMETHEUS, version="1.8.2"))
@@ -193,8 +274,8 @@ def test_where_nothing_helps_the_error_says_what_was_tried_and_what_to_do(path: 
 
 def test_an_unknown_program_is_refused() -> None:
     """A name that no bundle has is a mistake that is named."""
-    with pytest.raises(UnknownProgram, match="known programs: prometheus, promtool, alertmanager, amtool"):
-        bundle_of("grafana")
+    with pytest.raises(UnknownProgram, match="known programs: prometheus, promtool, alertmanager, amtool, node_exp"):
+        bundle_of("grafanna")
 
 
 def test_a_program_that_does_not_run_is_said_to_be_so(tmp_path: Path) -> None:
@@ -254,3 +335,15 @@ def test_a_debian_package_is_unpacked_without_root(tmp_path: Path, monkeypatch: 
         until(lambda: probe_now(port, "/-/ready").ready or process.poll() is not None)
         assert process.poll() is None, "Alertmanager runs from its private folder"
         process.terminate()
+
+
+def test_both_runtimes_pin_the_same_versions() -> None:
+    """The releases that are fetched are those whose images the Compose file names."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    tags = {
+        image.partition(":")[0].rpartition("/")[2].replace("-", "_"): image.partition(":")[2].removeprefix("v")
+        for image in (service["image"] for service in compose["services"].values())
+    }
+    assert {bundle.name: tags[bundle.name] for bundle in (*BUNDLES, *OPTIONAL_BUNDLES)} == {
+        bundle.name: bundle.release for bundle in (*BUNDLES, *OPTIONAL_BUNDLES)
+    }
