@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.clock import Clock, utc
 from service.departure import disconnected
+from service.direct_route import DirectRoute
 from service.errors import STATUS, ErrorType, PayloadTooLarge, RequestError, error_body, error_type_of
 from service.images import FILE_FIELD, MULTIPART
 from service.inference import Inference
@@ -53,9 +54,8 @@ def build_router(
     inference: Inference,
     clock: Clock,
 ) -> APIRouter:
-    """Return the routes of the service."""
+    """Return the routes of the service but for those of ``add_predictions``."""
     router = APIRouter()
-    _add_predictions(router, settings, models, inference, clock)
     _add_states(router, models, clock)
     router.include_router(build_oip_router(settings, models=models, inference=inference, read_body=_body))
 
@@ -68,8 +68,10 @@ def build_router(
     return router
 
 
-def _add_predictions(router: APIRouter, settings: Settings, models: Models, inference: Inference, clock: Clock) -> None:
-    """Add ``/predict`` and ``/predict/{model}``."""
+def add_predictions(
+    router: APIRouter, settings: Settings, *, models: Models, inference: Inference, clock: Clock
+) -> None:
+    """Add ``/predict`` and ``/predict/{model}`` to the app's own router: one that is included is searched in turn."""
 
     async def predict(request: Request, name: str) -> Response:
         exchange = exchange_of(request.scope)
@@ -95,25 +97,32 @@ def _add_predictions(router: APIRouter, settings: Settings, models: Models, infe
         reply = Reply(exchange.request_id, settings.app_version, models.version(name), clock.time())
         return Response(profile.answer(output, reply), media_type=JSON)
 
-    @router.post(
+    async def predict_default(request: Request) -> Response:
+        return await predict(request, models.default)
+
+    async def predict_named(request: Request, model: str) -> Response:
+        return await predict(request, model)
+
+    router.add_api_route(
         "/predict",
+        predict_default,
+        methods=["POST"],
         summary=f"Predict with the default model, {models.default}.",
         openapi_extra=_request_body(models, [models.default]),
         responses=_responses(models, [models.default], PREDICT_ERRORS),
         response_class=Response,
+        route_class_override=DirectRoute,
     )
-    async def predict_default(request: Request) -> Response:
-        return await predict(request, models.default)
-
-    @router.post(
+    router.add_api_route(
         "/predict/{model}",
+        predict_named,
+        methods=["POST"],
         summary="Predict with a model by name.",
         openapi_extra=_request_body(models, models.names),
         responses=_responses(models, models.names, PREDICT_MODEL_ERRORS),
         response_class=Response,
+        route_class_override=DirectRoute,
     )
-    async def predict_named(request: Request, model: str) -> Response:
-        return await predict(request, model)
 
 
 def _add_states(router: APIRouter, models: Models, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api import PREDICT_ERRORS, PREDICT_MODEL_ERRORS, add_error_answers, build_router
+from service.api import PREDICT_ERRORS, PREDICT_MODEL_ERRORS, add_error_answers, add_predictions, build_router
 from service.batching import BatchLimits
 from service.clock import Clock
 from service.compute import Compute
@@ -23,15 +23,15 @@ from service.inference import Inference, PredictionQueue
 from service.models.base import Profile
 from service.models.profiles import options_of, profile_named
 from service.models.registry import Models
-from service.oip import INFER, INFER_ERRORS, INFER_VERSION
-from service.routes import RouteTable
+from service.oip import INFER, INFER_ERRORS, INFER_VERSION, UNKNOWN_NAMES
+from service.routes import OTHER, UNMATCHED, UNMATCHED_METHODS, RouteTable
 from service.seams import Middleware, Seams
 from service.settings import Settings
 from service.signals import build_signals_router
 from service.telemetry.dialects import load_dialects
 from service.telemetry.logs import Log, build_log
 from service.telemetry.metrics import Metrics
-from service.telemetry.observe import ObserveMiddleware
+from service.telemetry.observe import QUIET, ObserveMiddleware
 from service.telemetry.tracing import Tracing
 
 
@@ -69,15 +69,18 @@ def create_app(
     logger_provider: LoggerProvider | None,
     compute: Compute,
     seams: Seams,
+    instance: str = "",
 ) -> FastAPI:
     """Return the service; its models load in the app's lifespan. ``app.state.models`` is their ``Models``.
+
+    Its log lines name the ``instance`` where one is given.
 
     Raises ``BadSettings`` where a served model has no profile, and ``BadDialects``. Providers and compute stay the
     caller's to close.
     """
     metrics = Metrics(registry)
     metrics.describe_service(settings.app_name, settings.app_version, settings.app_description)
-    log = build_log(settings, logger_provider, clock)
+    log = build_log(settings, logger_provider, clock, instance=instance)
     tracing = Tracing(tracer_provider, clock)
     models = Models(
         _profiles(settings),
@@ -123,6 +126,7 @@ def create_app(
     )
     app.state.models = models
     add_error_answers(app)
+    add_predictions(app.router, settings, models=models, inference=inference, clock=clock)
     app.include_router(build_router(settings, models=models, inference=inference, clock=clock))
     app.include_router(
         build_signals_router(
@@ -141,7 +145,7 @@ def create_app(
         )
     app.add_middleware(
         ObserveMiddleware,
-        template=RouteTable(app.routes).template,
+        labels=RouteTable(app.routes, QUIET).labels,
         metrics=metrics,
         tracing=tracing,
         log=log,
@@ -183,7 +187,14 @@ def _declare_endpoints(metrics: Metrics) -> None:
     ):
         posted = [error for error in errors if error is not ErrorType.METHOD_NOT_ALLOWED]
         metrics.declare_http("POST", endpoint, sorted({200} | {STATUS[error] for error in posted}), posted)
-        if endpoint != INFER_VERSION:
-            metrics.declare_duration("POST", endpoint)
+        if endpoint != INFER_VERSION:  # hardly anybody names the version
+            metrics.declare_duration("POST", endpoint, 200)
     for endpoint in ("/", "/model-info", "/slo"):
         metrics.declare_http("GET", endpoint, [200], [])
+    for endpoint in UNKNOWN_NAMES:
+        metrics.declare_http("GET", endpoint, [STATUS[ErrorType.UNKNOWN_MODEL]], [ErrorType.UNKNOWN_MODEL])
+    unmatched = {error: STATUS[error] for error in (ErrorType.NOT_FOUND, ErrorType.METHOD_NOT_ALLOWED)}
+    for method in UNMATCHED_METHODS:
+        metrics.declare_http(method, UNMATCHED, unmatched.values(), unmatched)
+    for status in unmatched.values():
+        metrics.declare_duration(OTHER, UNMATCHED, status)

@@ -1,8 +1,11 @@
 """Micro-batching: what queues while a model is busy goes into its next call together; an idle model is called at once.
 
-The batch grows with the load by itself (natural batching): no request waits for others unless a window is set. Each
-request gets its own rows back, and its own error. Nothing here knows HTTP, metrics or spans; every wait is a timer or
-a future of the event loop, so that it runs on a virtual one.
+The batch grows with the load by itself (natural batching): no request waits for others unless a window is set. What the
+event loop has at hand already is let in first, some turns of the loop long: under load many requests are a turn or two
+away from joining, and a call that leaves with the first of them makes all the others wait for it.
+
+Each request gets its own rows back, and its own error. Nothing here knows HTTP, metrics or spans; every wait is a
+timer, a future or a turn of the event loop, so that it runs on a virtual one.
 """
 
 from __future__ import annotations
@@ -18,6 +21,10 @@ from service.compute import Compute
 from service.errors import WrongOutput
 from service.models.base import Items, Output, Predictor
 
+QUIET_TURNS = 2
+"""Turns of the loop without a newcomer after which nobody is on the way: one reads the socket, the next joins."""
+MOST_TURNS = 8
+"""Turns of the loop that a call waits at most: beyond, a busy loop would hold it up for its own sake."""
 Outcome = Output | Exception
 
 
@@ -75,7 +82,7 @@ class Batcher:
         self._predict, self._compute, self._slots, self._lanes = predict, compute, slots, lanes
         self._limits, self._now, self._on_batch = limits, now, on_batch
         self._waiting: dict[Ticket, None] = {}
-        self._rows = 0
+        self._rows = self._joined = 0
         self._full: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -85,6 +92,7 @@ class Batcher:
         ticket = Ticket(items, loop.time(), loop.create_future(), loop.create_future())
         self._waiting[ticket] = None
         self._rows += len(items)
+        self._joined += 1
         if len(self._tasks) < self._lanes:
             task = loop.create_task(self._run())  # it starts after what else arrived in this turn of the loop
             self._tasks.add(task)
@@ -104,12 +112,23 @@ class Batcher:
             while self._waiting:
                 if self._limits.window_s > 0.0:
                     await self._company()
+                if self._limits.rows > 1:
+                    await self._at_hand()
                 async with self._slots:
                     await self._call(self._take())
         finally:
             task = asyncio.current_task()
             if task is not None:
                 self._tasks.discard(task)
+
+    async def _at_hand(self) -> None:
+        """Let the loop turn while each turn or two bring newcomers, they fit into one call, and it is not too long."""
+        quiet, joined = 0, self._joined
+        for _ in range(MOST_TURNS):
+            if quiet == QUIET_TURNS or not 0 < self._rows < self._limits.rows:
+                return
+            await asyncio.sleep(0)
+            quiet, joined = (quiet + 1 if self._joined == joined else 0), self._joined
 
     async def _company(self) -> None:
         """Wait until the oldest request has waited for the window or a call is full."""

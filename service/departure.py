@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
 
 from starlette.types import Receive
 
@@ -20,34 +21,41 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-@contextmanager
-def until_gone(gone: Callable[[], Awaitable[None]] | None) -> Iterator[None]:
-    """Break the block off with ``CallerGone`` once ``gone()`` returns; it is asked after ``WATCH_AFTER_S`` seconds.
+class UntilGone:
+    """Breaks its ``with`` block off with ``CallerGone`` once ``gone()`` returns; it is asked after ``WATCH_AFTER_S``.
 
     For the body of one task, which is not cancelled for any other reason by this.
     """
-    task = asyncio.current_task()
-    if gone is None or task is None:
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    watching: list[asyncio.Task[None]] = []
-    left = False
 
-    async def watch() -> None:
-        nonlocal left
-        await gone()
-        left = True
-        task.cancel()
+    __slots__ = ("_gone", "_left", "_task", "_timer", "_watching")
 
-    timer = loop.call_later(WATCH_AFTER_S, lambda: watching.append(loop.create_task(watch())))
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not left or task.uncancel() > 0:
-            raise
-        raise CallerGone from None
-    finally:
-        timer.cancel()
-        for each in watching:
-            each.cancel()
+    def __init__(self, gone: Callable[[], Awaitable[None]] | None) -> None:
+        self._gone, self._left = gone, False
+        self._task: asyncio.Task[Any] | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self._task = asyncio.current_task() if self._gone is not None else None
+        if self._task is None:
+            return
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is None:
+            return
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._left and kind is asyncio.CancelledError and self._task.uncancel() == 0:
+            raise CallerGone from None
+
+    def _begin(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        if self._gone is not None and self._task is not None:
+            await self._gone()
+            self._left = True
+            self._task.cancel()

@@ -9,6 +9,7 @@ ServiceError
 ├── WrongOutput            a model that gives another number of predictions than it was given rows
 ├── WeightsUnavailable     weights that are not there or not as told
 ├── CallerGone             nobody waits for the prediction any more
+├── DeviceUnavailable      a device that this machine has not
 ├── ModelLoadFailed        an artifact that was refused, with its reason
 └── RequestError           becomes an answer; ``type`` is its name over HTTP
     ├── InvalidInput (and BadImage), UnknownModel, ModelNotLoaded, QueueFull,
@@ -82,6 +83,7 @@ class LoadFailure(StrEnum):
     DAMAGED_FILE = "damaged_file"
     HASH_MISMATCH = "hash_mismatch"
     OUT_OF_MEMORY = "out_of_memory"
+    NO_DEVICE = "no_device"
     OTHER = "other"
 
 
@@ -145,6 +147,13 @@ class WeightsUnavailable(ServiceError):  # noqa: N818 - as above
             f"no weights for ResNet-50: {problem}; set RESNET50_WEIGHTS to V1 or V2 (official, fetched once), "
             f"to a weight file, or to seeded (random, for tests)"
         )
+
+
+class DeviceUnavailable(ServiceError):  # noqa: N818 - as above
+    """A device that the settings ask for and this machine has not."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(f"MODEL_DEVICE={device}: torch finds no such device here; set MODEL_DEVICE=cpu")
 
 
 class ModelLoadFailed(ServiceError):  # noqa: N818 - as above

@@ -6,8 +6,10 @@ that a decompression bomb costs nothing. Pillow is imported at the first picture
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,6 +176,18 @@ def _plain(image: Image) -> Image:
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
+@lru_cache(maxsize=16)
+def _ones(number: int) -> npt.NDArray[np.float64]:
+    """Return as many ones: adding up by a product takes a third of the time of ``sum`` on a small picture."""
+    return np.ones(number)
+
+
+@lru_cache(maxsize=16)
+def _places(number: int) -> npt.NDArray[np.float64]:
+    """Return where the rows or columns of a picture are, from 0 to 1."""
+    return np.arange(number) / max(1, number - 1)
+
+
 def summary(brightness: npt.NDArray[Any]) -> tuple[float, ...]:
     """Return the ``SUMMARY`` of a picture (height, width) with brightness from 0 to 1.
 
@@ -181,17 +195,21 @@ def summary(brightness: npt.NDArray[Any]) -> tuple[float, ...]:
     centre of mass, from 0 (left, top) to 1; sharpness, the mean absolute difference of neighbouring pixels.
     """
     height, width = brightness.shape
-    total = float(brightness.sum())
-    low, high = np.partition(brightness.ravel(), (brightness.size // 10, brightness.size * 9 // 10))[
-        [brightness.size // 10, brightness.size * 9 // 10]
-    ]
-    columns, rows = brightness.sum(axis=0), brightness.sum(axis=1)
-    sharpness = (np.abs(np.diff(brightness, axis=0)).mean() + np.abs(np.diff(brightness, axis=1)).mean()) / 2.0
+    size = brightness.size
+    exact = brightness.astype(np.float64)
+    flat = exact.ravel()
+    low, high = size // 10, size * 9 // 10
+    ordered = np.partition(brightness.ravel(), (low, high))
+    total = float(flat.sum())
+    mean = total / size
+    columns, rows = _ones(height) @ exact, exact @ _ones(width)
+    down, across = brightness[1:] - brightness[:-1], brightness[:, 1:] - brightness[:, :-1]
+    steps = float(np.abs(down).sum()) / max(1, down.size) + float(np.abs(across).sum()) / max(1, across.size)
     return (
-        total / brightness.size,
-        float(brightness.std()),
-        float(high - low),
-        float(columns @ np.arange(width)) / total / (width - 1) if total > 0.0 else 0.5,
-        float(rows @ np.arange(height)) / total / (height - 1) if total > 0.0 else 0.5,
-        float(sharpness),
+        mean,
+        math.sqrt(max(0.0, float(flat @ flat) / size - mean * mean)),
+        float(ordered[high] - ordered[low]),
+        float(columns @ _places(width)) / total if total > 0.0 else 0.5,
+        float(rows @ _places(height)) / total if total > 0.0 else 0.5,
+        steps / 2.0,
     )

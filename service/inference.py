@@ -14,7 +14,7 @@ from service import compute as kinds
 from service.batching import Batcher, BatchLimits, Ticket
 from service.clock import Clock, utc
 from service.compute import Compute
-from service.departure import until_gone
+from service.departure import UntilGone
 from service.errors import PredictionFailed, QueueFull, RequestError, RequestTimedOut
 from service.models.base import Items, Output, Rows
 from service.models.registry import Models, Serving
@@ -89,7 +89,7 @@ class Inference:
         series.requests.inc()
         try:
             call = Call(name, self._models.version(name), endpoint, request_id)
-            with until_gone(gone):
+            with UntilGone(gone):
                 reading = partial(read or self._models.reader(name).read, payload)
                 return await self._admitted(call, reading, decode=decode)
         except RequestError as error:
@@ -122,14 +122,15 @@ class Inference:
             self._queue.leave()
 
     async def _stages(self, serving: Serving, read: Callable[[], Items], call: Call, *, decode: bool) -> Output:
-        """Go through the stages, each in its span."""
-        with self._tracing.stage(Stage.PREPROCESS.value):
+        """Go through the stages, each in its span, which is the current one where a hook may ask for it."""
+        hooked = bool(self._seams.stages or self._seams.inputs)
+        with self._tracing.stage(Stage.PREPROCESS.value, current=hooked):
             if self._seams.stages:
                 await self._hooks(Stage.PREPROCESS, call)
             items = await self._compute.run(kinds.DECODE, read) if decode else read()
             items, rows = self._acted_on(serving, items, call)
         batcher = self._batcher(serving)
-        with self._tracing.stage(Stage.QUEUE.value):
+        with self._tracing.stage(Stage.QUEUE.value, current=hooked):
             if self._seams.stages:
                 await self._hooks(Stage.QUEUE, call)
             ticket = batcher.join(items)
@@ -142,7 +143,7 @@ class Inference:
             output = await self._run(serving, ticket, call)
         finally:
             batcher.leave(ticket)
-        with self._tracing.stage("drift") as span:
+        with self._tracing.stage("drift", current=False) as span:
             flagged = serving.drift.check(rows)
             span.set_attribute("drift.flagged", flagged)
         return output
@@ -154,7 +155,9 @@ class Inference:
         """
         model, series = serving.model, serving.series
         with self._tracing.stage(
-            Stage.MODEL_PREDICTION.value, {"model.name": call.model, "model.version": model.version}
+            Stage.MODEL_PREDICTION.value,
+            {"model.name": call.model, "model.version": model.version},
+            current=bool(self._seams.stages),
         ) as span:
             exemplar = exemplar_of(span.get_span_context())
             try:

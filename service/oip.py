@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from service.departure import disconnected
+from service.direct_route import DirectRoute
 from service.errors import STATUS, ErrorType, LoadRefused, UnknownModel
 from service.inference import Inference
 from service.models.base import Profile
@@ -39,6 +40,13 @@ from service.telemetry.observe import exchange_of
 from service.tensors import Exchange, described_inputs, described_outputs
 
 JSON_LENGTH = "inference-header-content-length"
+UNKNOWN_NAMES = (
+    "/v2/models/{model}",
+    "/v2/models/{model}/ready",
+    "/v2/models/{model}/versions/{version}",
+    "/v2/models/{model}/versions/{version}/ready",
+)
+"""Where a name that nobody has is asked for with a ``GET``."""
 INFER_ERRORS = (
     ErrorType.INVALID_INPUT,
     ErrorType.UNKNOWN_MODEL,
@@ -164,13 +172,16 @@ def _add_inference(
         "summary": "Predict the rows of a tensor.",
     }
 
-    @router.post(INFER.removeprefix("/v2"), **described)
     async def model_infer(request: Request, model: str) -> Response:
         return await infer(request, model, None)
 
-    @router.post(INFER_VERSION.removeprefix("/v2"), **described)
     async def version_infer(request: Request, model: str, version: str) -> Response:
         return await infer(request, model, version)
+
+    for path, endpoint in ((INFER, model_infer), (INFER_VERSION, version_infer)):
+        router.add_api_route(
+            path.removeprefix("/v2"), endpoint, methods=["POST"], route_class_override=DirectRoute, **described
+        )
 
 
 def _add_repository(router: APIRouter, settings: Settings, models: Models, read_body: ReadBody) -> None:

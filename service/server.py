@@ -57,8 +57,12 @@ class LiveService:
         self.compute.close()
 
 
-def build_live_service(settings: Settings, seams: Seams | None = None) -> LiveService:
-    """Return the service on the real clock, in threads, exporting spans and logs; raise ``BadSettings``."""
+def build_live_service(settings: Settings, seams: Seams | None = None, *, replica: str = "") -> LiveService:
+    """Return the service on the real clock, in threads, exporting spans and logs; raise ``BadSettings``.
+
+    ``replica`` is the host and port where one of several is scraped: its log lines carry it as ``instance``, which is
+    what Prometheus calls it.
+    """
     registry = CollectorRegistry(auto_describe=True)
     compute = ThreadCompute(settings.inference_workers)
     ids = RandomIds(random.Random())
@@ -77,6 +81,7 @@ def build_live_service(settings: Settings, seams: Seams | None = None) -> LiveSe
         logger_provider=logger_provider,
         compute=compute,
         seams=seams or Seams(),
+        instance=replica,
     )
     return LiveService(app, settings, registry, compute, tracer_provider, logger_provider)
 
@@ -147,13 +152,14 @@ async def serve(
 
 def run(settings: Settings, replica: Replica | None = None) -> None:
     """Serve the plain service until SIGINT or SIGTERM; raise ``BadSettings`` or ``PortTaken``."""
-    sockets = None
+    sockets, name = None, ""
     if replica is not None:
+        name = f"{settings.host}:{settings.replica_port + replica.index}"
         sockets = [
             bound_socket(settings.host, settings.port, "PORT", shared=True),
             bound_socket(settings.host, settings.replica_port + replica.index, "REPLICA_PORT", shared=False),
         ]
-    live = build_live_service(settings)
+    live = build_live_service(settings, replica=name)
     plain = server(live.app, settings)
     try:
         with asyncio.Runner(loop_factory=plain.config.get_loop_factory()) as runner:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from service.errors import InvalidInput
 from service.images import ImageLimits, is_upload
@@ -247,14 +247,14 @@ class Profile(ABC):
 
     def answer(self, output: Output, reply: Reply) -> bytes:
         """Return the JSON answer."""
-        return json.dumps(
+        return to_json(
             {
                 "predictions": [int(value) for value in output.values],
                 "classes": output.classes,
                 "confidence": output.confidence,
                 "request_id": reply.request_id,
             }
-        ).encode()
+        )
 
 
 class BodyReader:

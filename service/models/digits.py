@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from service.images import Picture, Pixels, opened
 from service.models.base import Dataset, Items, Schema
+from service.models.parts.narrow_residual import narrow_residual
 from service.models.parts.torch_networks import TorchProfile
 from service.schemas import form_schema, pixels_form
 
@@ -19,16 +20,19 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SIDE = 8
-EPOCHS = 12
-BATCH = 64
+WIDTH, BLOCKS = 16, 22
+EPOCHS, BATCH = 10, 64
+PEAK_RATE, WEIGHT_DECAY = 0.01, 0.001
+MOST_NOISE = 0.2
+"""Standard deviation of the noise that a training picture gets at most, of a brightness from 0 to 1."""
 
 
 class DigitsProfile(TorchProfile):
     """Ten digits, bright on dark. Takes a picture as an upload, or its pixels as 8 rows of 8 numbers from 0 to 16."""
 
     name: ClassVar[str] = "digits"
-    title: ClassVar[str] = "Handwritten digits, convolutional network"
-    version: str = "1.0.0"
+    title: ClassVar[str] = "Handwritten digits, residual convolutional network"
+    version: str = "2.0.0"
     data_origin: ClassVar[str] = "scikit-learn, load_digits: E. Alpaydin and C. Kaynak, 1998 (1797 digits)"
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
     example_shape: ClassVar[tuple[int, int]] = (SIDE, SIDE)
@@ -42,23 +46,16 @@ class DigitsProfile(TorchProfile):
         return Dataset(np.asarray(rows, dtype=np.float64), np.asarray(target, dtype=np.int64))
 
     def network(self) -> nn.Module:
-        """Return two convolutions and a linear layer, 6,090 parameters."""
-        from torch import nn  # noqa: PLC0415 - torch is imported where it is used
-
-        return nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Flatten(),
-            nn.Linear(128, 10),
-        )
+        """Return the residual network, 45 convolutions of 16 channels."""
+        return narrow_residual(SIDE, WIDTH, BLOCKS, len(self.classes))
 
     def fit(self, dataset: Dataset) -> Any:
-        """Return the network after 12 epochs of Adam; the caller's random state and threads stay as they were."""
-        import torch  # noqa: PLC0415 - as above
+        """Return the trained network; the caller's random state and threads stay as they were.
+
+        AdamW with one cycle of the learning rate. Each picture is shifted and made noisy anew whenever it is seen: what
+        people upload is not centred to the pixel. Source: L. N. Smith and N. Topin, Super-Convergence, 2018.
+        """
+        import torch  # noqa: PLC0415 - torch is imported where it is used
 
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # sums in one order, so that the weights are the same every time
@@ -68,12 +65,16 @@ class DigitsProfile(TorchProfile):
                 network = self.network()
                 inputs = self.tensor(self.items_of(dataset.rows))
                 target = torch.from_numpy(dataset.target)
-                optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+                optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
+                steps = EPOCHS * -(-len(inputs) // BATCH)
+                cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps)
                 for _ in range(EPOCHS):
                     for batch in torch.randperm(len(inputs)).split(BATCH):  # type: ignore[no-untyped-call]
                         optimiser.zero_grad()
-                        torch.nn.functional.cross_entropy(network(inputs[batch]), target[batch]).backward()  # type: ignore[no-untyped-call]
+                        scores = network(_disturbed(inputs[batch]))
+                        torch.nn.functional.cross_entropy(scores, target[batch]).backward()  # type: ignore[no-untyped-call]
                         optimiser.step()
+                        cycle.step()
         finally:
             torch.set_num_threads(threads)
         return network
@@ -112,6 +113,19 @@ class DigitsProfile(TorchProfile):
     def rows(self, body: Any) -> Items:
         """Return the one picture."""
         return [self.picture_of(np.array(body.pixels))]
+
+
+def _disturbed(pictures: Tensor) -> Tensor:
+    """Return pictures (n, 1, 8, 8) shifted by up to a pixel each way, with noise of random strength each."""
+    import torch  # noqa: PLC0415 - as above
+
+    number = len(pictures)
+    padded = torch.nn.functional.pad(pictures[:, 0], (1, 1, 1, 1))
+    down, right = torch.randint(0, 3, (2, number, 1, 1))
+    places = torch.arange(SIDE)
+    shifted = padded[torch.arange(number)[:, None, None], places[:, None] + down, places + right]
+    noise = MOST_NOISE * torch.rand(number, 1, 1) * torch.randn(number, SIDE, SIDE)
+    return (shifted + noise).clamp(0.0, 1.0)[:, None]
 
 
 def _shrunk(grey: Image) -> Pixels:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from service.errors import LoadFailure, ModelLoadFailed
+from service.errors import DeviceUnavailable, LoadFailure, ModelLoadFailed
 from service.models.base import LoadedModel, Profile, TrainingStatistics
 
 MANIFEST_FILE = "manifest.json"
@@ -102,6 +102,8 @@ def load(profile: Profile, directory: Path) -> LoadedModel:
     except MemoryError as error:
         detail = str(error) or "the model does not fit into memory"
         raise _failed(profile, directory, LoadFailure.OUT_OF_MEMORY, detail) from error
+    except DeviceUnavailable as error:
+        raise _failed(profile, directory, LoadFailure.NO_DEVICE, str(error)) from error
     except OSError as error:
         raise _failed(profile, directory, LoadFailure.OTHER, str(error)) from error
 
@@ -120,7 +122,7 @@ def _load(profile: Profile, directory: Path) -> LoadedModel:
             warnings.simplefilter("ignore")  # scikit-learn warns of other versions of itself; the manifest tells them
             estimator = profile.restore(contents[profile.model_file])
         predict = profile.predictor(estimator)
-    except MemoryError:
+    except (MemoryError, DeviceUnavailable):
         raise
     except Exception as error:
         detail = f"{type(error).__name__}: {error}"

@@ -1,6 +1,7 @@
 """Every metric of the service: one table, and the object that holds them on a registry it is given.
 
-Label values come from the code and from artifacts, never from a request, so that the series stay bounded.
+Label values come from the code and from artifacts, never from a request, so that the series stay bounded. Counters of
+HTTP have exact statuses; latency histograms, 22 lines each, have them for good answers of the prediction endpoints.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from prometheus_client.samples import Sample
 
 from service.errors import ErrorType, LoadFailure
 from service.models.base import LoadedModel
+from service.routes import OTHER, UNMATCHED
 from service.telemetry.features import KS, PSI, VALUE, FeatureCollector
 from service.telemetry.features import ZSCORE as ZSCORES
 from service.telemetry.series import ModelSeries
@@ -38,7 +40,7 @@ LATENCY_S = (
     *(0.3, 0.5, 0.75, 1.0, 2.0, 2.5, 5.0, 7.5, 10.0),
 )
 CONFIDENCE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
-ZSCORE = (1.0, 2.0, 3.0, 5.0, 10.0)
+ZSCORE = (1.0, 2.0, 3.0, 5.0)
 BATCH = (1, 2, 4, 8, 16, 32, 64)
 MODEL = ("model_name", "model_version")
 FEATURE = (*MODEL, "feature")
@@ -166,17 +168,23 @@ class Metrics:
         for error in errors:
             self._errors.labels(method, endpoint, error)
 
-    def declare_duration(self, method: str, endpoint: str) -> None:
-        """Give birth to the latency histogram of a declared endpoint: of status 200, for a histogram is 22 series."""
-        self._durations.labels(method, endpoint, "200")
+    def declare_duration(self, method: str, endpoint: str, status: int) -> None:
+        """Give birth to the latency histogram of a declared endpoint and status; others come with their first request.
+
+        A histogram is 22 lines, so that one for each declared pair would make a long exposition of idle series.
+        """
+        self._duration(method, endpoint, status)
+
+    def _duration(self, method: str, endpoint: str, status: int) -> Histogram:
+        return self._durations.labels(OTHER if endpoint == UNMATCHED else method, endpoint, str(status))
 
     def http(self, method: str, endpoint: str, status: int, seconds: float, exemplar: Exemplar | None) -> None:
         """Count a request and observe its duration."""
         key = (method, endpoint, status)
         series = self._http.get(key)
         if series is None:
-            labels = (method, endpoint, str(status))
-            series = self._http[key] = (self._requests.labels(*labels), self._durations.labels(*labels))
+            counter = self._requests.labels(method, endpoint, str(status))
+            series = self._http[key] = (counter, self._duration(method, endpoint, status))
         series[0].inc()
         series[1].observe(seconds, exemplar)
 

@@ -26,7 +26,6 @@ from service.telemetry.metrics import Metrics, exemplar_of
 from service.telemetry.tracing import Tracing
 
 QUIET = frozenset({"/metrics", "/health", "/ready"})
-METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"})
 CLIENT_CLOSED_REQUEST = 499
 _SCOPE_KEY = "firedrill.exchange"
 
@@ -63,7 +62,7 @@ class ObserveMiddleware:
         self,
         app: ASGIApp,
         *,
-        template: Callable[[Scope], str],
+        labels: Callable[[Scope], tuple[str, str]],
         metrics: Metrics,
         tracing: Tracing,
         log: Log,
@@ -71,7 +70,7 @@ class ObserveMiddleware:
         ids: IdSource,
         debug: bool = False,
     ) -> None:
-        self._app, self._template, self._metrics, self._tracing = app, template, metrics, tracing
+        self._app, self._labels, self._metrics, self._tracing = app, labels, metrics, tracing
         self._log, self._clock, self._ids, self._debug = log, clock, ids, debug
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,9 +79,9 @@ class ObserveMiddleware:
             await self._app(scope, receive, send)
             return
         carrier, offered = _headers(scope)
-        method = scope["method"] if scope["method"] in METHODS else "other"
         request_id = offered if offered and valid_request_id(offered) else self._ids.request_id()
-        exchange = Exchange(request_id, self._template(scope), method)
+        method, endpoint = self._labels(scope)
+        exchange = Exchange(request_id, endpoint, method)
         scope[_SCOPE_KEY] = exchange
         if exchange.endpoint in QUIET:
             exchange.trace_id = _trace_id(carrier) or f"{self._ids.generate_trace_id():032x}"

@@ -30,22 +30,24 @@ CLOSE_TIMEOUT_S = 5.0
 
 Attributes = Mapping[str, str | bool | int | float]
 _PROPAGATOR = TraceContextTextMapPropagator()
+_NO_PARENT = Context()
 
 
 class ActiveSpan:
-    """A span that is current inside its ``with`` block.
+    """A span that lasts as long as its ``with`` block and is, unless said otherwise, the current one inside.
 
     An exception that leaves the block marks it as failed, unless the caller is to blame (a 4xx).
     """
 
-    __slots__ = ("_clock", "_token", "span")
+    __slots__ = ("_clock", "_current", "_token", "span")
 
-    def __init__(self, span: Span, clock: Clock) -> None:
-        self.span, self._clock = span, clock
+    def __init__(self, span: Span, clock: Clock, *, current: bool = True) -> None:
+        self.span, self._clock, self._current = span, clock, current
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> Span:
-        self._token = otel_context.attach(set_span_in_context(self.span))
+        if self._current:
+            self._token = otel_context.attach(set_span_in_context(self.span))
         return self.span
 
     def __exit__(
@@ -69,16 +71,16 @@ class Tracing:
 
     def server(self, name: str, carrier: Mapping[str, str], attributes: Attributes) -> ActiveSpan:
         """Return the server span of a request whose trace headers are in ``carrier``: their child, or a new root."""
-        parent = _PROPAGATOR.extract(carrier, context=Context())
-        return self._start(name, parent, SpanKind.SERVER, attributes)
+        parent = _PROPAGATOR.extract(carrier, context=_NO_PARENT) if carrier else _NO_PARENT
+        return ActiveSpan(self._started(name, parent, SpanKind.SERVER, attributes), self._clock)
 
-    def stage(self, name: str, attributes: Attributes | None = None) -> ActiveSpan:
-        """Return a span below the current one."""
-        return self._start(name, None, SpanKind.INTERNAL, attributes)
+    def stage(self, name: str, attributes: Attributes | None = None, *, current: bool = True) -> ActiveSpan:
+        """Return a span below the current one; not ``current`` itself where nothing inside looks for it."""
+        return ActiveSpan(self._started(name, None, SpanKind.INTERNAL, attributes), self._clock, current=current)
 
-    def _start(self, name: str, parent: Context | None, kind: SpanKind, attributes: Attributes | None) -> ActiveSpan:
+    def _started(self, name: str, parent: Context | None, kind: SpanKind, attributes: Attributes | None) -> Span:
         start = nanoseconds(self._clock.time())
-        return ActiveSpan(self._tracer.start_span(name, parent, kind, attributes, start_time=start), self._clock)
+        return self._tracer.start_span(name, parent, kind, attributes, start_time=start)
 
 
 def _callers_fault(error: BaseException) -> bool:

@@ -23,7 +23,10 @@ _FLAGS = struct.Struct("<I")
 _ONE_BYTE = tuple([bytes([number]) for number in range(128)])
 _INT64 = range(-(2**63), 2**63)
 _UINT64 = 2**64
+_FEW = range(1000)
 SHORT = 24
+LONG = 110
+"""Bytes up to which a key and its value surely fit into a message whose length is one byte."""
 
 _SPAN_ATTRIBUTE, _EVENT_ATTRIBUTE, _LINK_ATTRIBUTE = b"\x4a", b"\x1a", b"\x22"
 _RECORD_ATTRIBUTE, _RESOURCE_ATTRIBUTE = b"\x32", b"\x0a"
@@ -75,17 +78,31 @@ def any_value(value: AnyValue) -> bytes:  # noqa: PLR0911 - a case for each kind
 
 def attributes(tag: bytes, items: Attributes) -> bytes:
     """Return a ``KeyValue`` under ``tag`` for each item."""
-    return b"".join(
-        [
-            _short_attribute(tag, name, value)
-            if type(value) is str and len(value) < SHORT
-            else _attribute(tag, name, any_value(value))
-            for name, value in items.items()
-        ]
-    )
+    return b"".join([_attribute(tag, name, value) for name, value in items.items()])
 
 
-def _attribute(tag: bytes, name: str, content: bytes) -> bytes:
+def _attribute(tag: bytes, name: str, value: AnyValue) -> bytes:
+    """Return one ``KeyValue``; the usual kinds of values in a straight line, all others by ``any_value``."""
+    kind = type(value)
+    if kind is str and isinstance(value, str):
+        if len(value) < SHORT:
+            return _repeated(tag, name, value)
+        content = value.encode("utf-8", "replace")
+        key, size = _key(name), len(content)
+        if len(key) + size < LONG:
+            return b"".join(
+                (tag, _ONE_BYTE[len(key) + size + 3], key, _ONE_BYTE[size + 2], b"\x0a", _ONE_BYTE[size], content)
+            )
+    elif kind is float:
+        key = _key(name)
+        if len(key) < LONG:
+            return b"".join((tag, _ONE_BYTE[len(key) + 10], key, b"\x09", _DOUBLE.pack(0x21, value)))
+    elif kind is int and value in _FEW and isinstance(value, int):
+        return _repeated(tag, name, value)
+    return _key_value(tag, name, any_value(value))
+
+
+def _key_value(tag: bytes, name: str, content: bytes) -> bytes:
     key, size = _key(name), len(content)
     length = _ONE_BYTE[size] if size < 128 else varint(size)
     size += len(key) + len(length)
@@ -93,9 +110,9 @@ def _attribute(tag: bytes, name: str, content: bytes) -> bytes:
 
 
 @lru_cache(maxsize=2048)
-def _short_attribute(tag: bytes, name: str, value: str) -> bytes:
-    """Return an attribute that is likely to come again: methods, paths, models, classes; no ids, they are longer."""
-    return _attribute(tag, name, any_value(value))
+def _repeated(tag: bytes, name: str, value: str | int) -> bytes:
+    """Return an attribute that is likely to come again: methods, paths, models, statuses; no ids, they are longer."""
+    return _key_value(tag, name, any_value(value))
 
 
 @lru_cache(maxsize=1024)
@@ -136,14 +153,17 @@ def span_message(
     description: str | None,
 ) -> bytes:
     """Return a finished ``Span`` as an item of ``ScopeSpans.spans``; times in nanoseconds since the epoch."""
-    out = [b"\x0a\x10", trace_id.to_bytes(16, "big"), b"\x12\x08", span_id.to_bytes(8, "big")]
-    if trace_state:
-        out.append(field(b"\x1a", trace_state.encode("ascii", "replace")))
-    if parent_id:
-        out += (b"\x22\x08", parent_id.to_bytes(8, "big"))
-    out += (_name_and_kind(name, kind), _TIMES.pack(0x39, start_ns, 0x41, end_ns))
-    if attributes_:
-        out.append(attributes(_SPAN_ATTRIBUTE, attributes_))
+    out = [
+        b"\x0a\x10",
+        trace_id.to_bytes(16, "big"),
+        b"\x12\x08",
+        span_id.to_bytes(8, "big"),
+        field(b"\x1a", trace_state.encode("ascii", "replace")) if trace_state else b"",
+        b"\x22\x08" + parent_id.to_bytes(8, "big") if parent_id else b"",
+        _name_and_kind(name, kind),
+        _TIMES.pack(0x39, start_ns, 0x41, end_ns),
+        attributes(_SPAN_ATTRIBUTE, attributes_) if attributes_ else b"",
+    ]
     if dropped_attributes:
         out.append(b"\x50" + varint(dropped_attributes))
     for event_name, time_ns, said in events:
@@ -151,12 +171,17 @@ def span_message(
         out.append(field(b"\x5a", event + attributes(_EVENT_ATTRIBUTE, said)))
     if dropped_events:
         out.append(b"\x60" + varint(dropped_events))
-    out += [field(b"\x6a", _link(link)) for link in links]
+    out.extend(field(b"\x6a", _link(link)) for link in links)
     if status is not StatusCode.UNSET:
         told = field(b"\x12", description.encode("utf-8", "replace")) if description else b""
         out.append(field(b"\x7a", told + b"\x18" + _ONE_BYTE[status.value]))
-    out += (b"\x85\x01", _FLAGS.pack(flags | _HAS_IS_REMOTE | (_IS_REMOTE if parent_is_remote else 0)))
+    out.append(_span_flags(flags, parent_is_remote))
     return field(b"\x12", b"".join(out))
+
+
+@lru_cache(maxsize=512)
+def _span_flags(flags: int, parent_is_remote: bool) -> bytes:
+    return b"\x85\x01" + _FLAGS.pack(flags | _HAS_IS_REMOTE | (_IS_REMOTE if parent_is_remote else 0))
 
 
 def _link(link: Link) -> bytes:
@@ -184,14 +209,23 @@ def record_message(
     flags: int,
 ) -> bytes:
     """Return a ``LogRecord`` as an item of ``ScopeLogs.log_records``; times in nanoseconds since the epoch."""
-    out = [_FIXED64.pack(0x09, time_ns), _severity(severity, severity_text), field(b"\x2a", any_value(body))]
-    if attributes_:
-        out.append(attributes(_RECORD_ATTRIBUTE, attributes_))
+    out = [
+        _FIXED64.pack(0x09, time_ns),
+        _severity(severity, severity_text),
+        _body(body) if type(body) is str and len(body) < SHORT else field(b"\x2a", any_value(body)),
+        attributes(_RECORD_ATTRIBUTE, attributes_) if attributes_ else b"",
+    ]
     if trace_id:
         out += (b"\x45", _FLAGS.pack(flags), b"\x4a\x10", trace_id.to_bytes(16, "big"))
         out += (b"\x52\x08", span_id.to_bytes(8, "big"))
     out.append(_FIXED64.pack(0x59, observed_ns))
     return field(b"\x12", b"".join(out))
+
+
+@lru_cache(maxsize=256)
+def _body(event: str) -> bytes:
+    """Return ``LogRecord.body`` of a short text: the names of events repeat."""
+    return field(b"\x2a", any_value(event))
 
 
 def scope_message(name: str, version: str | None) -> bytes:

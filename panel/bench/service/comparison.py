@@ -109,7 +109,8 @@ def _times_as_many(rounds: Rounds, other: str, target: float | None, absent: str
     if other in rounds:
         pairs = zip(rounds[OURS], rounds[other], strict=True)
         value = round(statistics.median(ours.per_s / theirs.per_s for ours, theirs in pairs), 2)
-    return Figure(f"requests/s of the service, of those of the {other}", value, "ratio", target, "at least", absent)
+    name = f"requests/s of the service, of those of the {other}"
+    return Figure(name, value, "ratio", target, "at least", absent)
 
 
 def _added(rounds: Rounds, more: str, less: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, TypeAdapter
+from pydantic_core import to_json
 
 from service.images import SUMMARY, Picture, Pixels, summary, uploaded_file
 from service.models.base import Dataset, Items, Output, Profile, Reply, Rows, Schema, TrainingStatistics
@@ -91,9 +91,9 @@ class PictureProfile(Profile):
 
     def answer(self, output: Output, reply: Reply) -> bytes:
         """Return the class of the one picture."""
-        return json.dumps(
+        return to_json(
             {"prediction": output.classes[0], "confidence": output.confidence[0], "request_id": reply.request_id}
-        ).encode()
+        )
 
 
 class Upload(BaseModel):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from service.errors import DeviceUnavailable
 from service.models.base import Output, Predictor
 from service.models.parts.outputs import probability_output
 from service.models.parts.pictures import PictureProfile
@@ -59,10 +60,12 @@ class TorchProfile(PictureProfile):
         return network
 
     def predictor(self, estimator: Any) -> Predictor:
-        """Return a predictor on the device of the settings; raise ``RuntimeError`` where there is no such device."""
+        """Return a predictor on the device of the settings; raise ``DeviceUnavailable`` where there is none."""
         import torch  # noqa: PLC0415 - as above
 
         torch.set_num_threads(self.options.torch_threads)
+        if self.options.device == "cuda" and not torch.cuda.is_available():
+            raise DeviceUnavailable(self.options.device)
         device = torch.device(self.options.device)
         network = estimator.eval().requires_grad_(False).to(device)  # noqa: FBT003 - torch's own signature
 

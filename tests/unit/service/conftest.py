@@ -10,10 +10,7 @@ import pytest
 from opentelemetry._logs import LoggerProvider
 from service_bench import Bench, build
 
-from service.clock import SystemClock
 from service.compute import Compute
-from service.models.profiles import profile_named, profile_names
-from service.models.training import train
 from service.seams import Seams
 from service.settings import Settings
 
@@ -22,16 +19,6 @@ from service.settings import Settings
 def anyio_backend() -> str:
     """Run async tests on asyncio."""
     return "asyncio"
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Artifacts of every profile that needs nothing from outside, trained once; to be read only."""
-    artifacts = tmp_path_factory.mktemp("artifacts")
-    for profile in map(profile_named, profile_names()):
-        if not profile.opt_in:
-            train(profile, artifacts, SystemClock())
-    return artifacts
 
 
 @pytest.fixture

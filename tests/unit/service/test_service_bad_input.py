@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from service_bench import Bench
 
+from service.models.profiles import profile_named
+
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "multipart/form-data; boundary=b"}
 MODELS = ("iris", "churn", "housing", "exchange-rate", "digits")
@@ -92,6 +94,9 @@ BODIES: Mapping[str, Hostile] = {
 }
 
 
+VERSIONS = {name: profile_named(name).version for name in MODELS}
+
+
 def _routes(bench: Bench) -> list[tuple[str, str]]:
     """Return method and path of every operation that takes a body, models by name and one that nobody serves."""
     found: list[tuple[str, str]] = []
@@ -99,7 +104,7 @@ def _routes(bench: Bench) -> list[tuple[str, str]]:
         for method, operation in operations.items():
             if "requestBody" in operation and path != "/v2/repository/index":
                 names = [*MODELS, "nobody"] if "{model}" in path else [""]
-                found += [(method, path.format(model=name, version="1.0.0")) for name in names]
+                found += [(method, path.format(model=name, version=VERSIONS.get(name, "1.0.0"))) for name in names]
     return found
 
 

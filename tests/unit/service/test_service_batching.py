@@ -67,6 +67,22 @@ async def test_what_queues_during_a_call_goes_into_the_next() -> None:
     assert (sizes, model.calls) == ([1, 9], [1, 18])
 
 
+@pytest.mark.parametrize(("turns", "expected"), [(1, [2]), (2, [2]), (20, [1, 1])])
+async def test_who_is_a_turn_of_the_loop_away_is_let_in(turns: int, expected: list[int]) -> None:
+    """A call waits for what the loop has at hand, no longer: one that comes much later goes into the next."""
+    line, sizes = batcher(Busy())
+
+    async def come() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await line.join([[2.0]]).output()
+
+    coming = asyncio.ensure_future(come())
+    await line.join([[1.0]]).output()
+    await coming
+    assert sizes == expected
+
+
 async def test_one_that_breaks_the_model_fails_alone() -> None:
     """Of a batch with one bad row the bad request gets its error and the others their answers."""
     line, _ = batcher(Busy())

@@ -27,6 +27,8 @@ INSTRUCTIONS = [
     for line in re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", DOCKERFILE)).splitlines()
     if line.strip()
 ]
+LAST_STAGE = INSTRUCTIONS[max(at for at, (word, _) in enumerate(INSTRUCTIONS) if word == "FROM") :]
+"""The image of the service alone; the stage before it is the image of docker-compose.yml."""
 
 
 def example() -> str:
@@ -64,10 +66,9 @@ def test_the_example_loads_as_the_defaults(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_image_is_built_in_stages_and_does_not_run_as_root() -> None:
-    """Two stages, uid 1000, a health check, a signal that ends it; nothing copied in after it became that user."""
-    words = [word for word, _ in INSTRUCTIONS]
-    assert words.count("FROM") == 2
-    last = INSTRUCTIONS[len(words) - words[::-1].index("FROM") - 1 :]
+    """Built in another stage, uid 1000, a health check, a signal that ends it; nothing copied in as that user."""
+    last = LAST_STAGE
+    assert len(last) < len(INSTRUCTIONS)
     said = dict(last)
     assert said["USER"] == "1000:1000"
     assert {"HEALTHCHECK", "EXPOSE", "CMD", "STOPSIGNAL"} <= set(said)
@@ -94,8 +95,7 @@ def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
 
 def test_the_image_sets_only_settings() -> None:
     """What the last stage sets is a setting of the service or one of Python's and the system's, and loads."""
-    stage = INSTRUCTIONS[[word for word, _ in INSTRUCTIONS].index("FROM", 1) :]
-    pairs = dict(part.split("=", 1) for word, rest in stage if word == "ENV" for part in shlex.split(rest))
+    pairs = dict(part.split("=", 1) for word, rest in LAST_STAGE if word == "ENV" for part in shlex.split(rest))
     given = {name.lower(): value for name, value in pairs.items() if name not in {"PATH", "PYTHONDONTWRITEBYTECODE"}}
     assert set(given) <= set(Settings.model_fields)
     assert Settings(**given).host == "0.0.0.0"  # noqa: S104 - inside a container that is the way out

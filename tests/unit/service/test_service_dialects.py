@@ -120,7 +120,7 @@ def test_promtool_finds_nothing_wrong(name: str) -> None:
 events = st.lists(
     st.tuples(
         st.sampled_from(["GET", "POST", "other"]),
-        st.sampled_from(["/predict", "/predict/{model}", "unmatched"]),
+        st.sampled_from(["/predict", "/predict/{model}", "/model-info"]),
         st.sampled_from([200, 201, 404, 422, 500, 503]),
         st.floats(0.0, 20.0),
     ),

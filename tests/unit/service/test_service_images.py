@@ -25,7 +25,7 @@ from service.models.resnet50 import _cropped
 
 pytestmark = pytest.mark.anyio
 LIMITS = ImageLimits(max_bytes=100_000, max_pixels=10_000)
-MODEL = {"model_name": "digits", "model_version": "1.0.0"}
+MODEL = {"model_name": "digits", "model_version": DIGITS.version}
 ROWS = DIGITS.dataset().rows
 TARGET = DIGITS.dataset().target
 

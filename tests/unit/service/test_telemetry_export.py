@@ -131,7 +131,7 @@ def _lose(settings: Settings, failure: str) -> None:
     assert time.monotonic() - started < 0.5
     _until(lambda: bool(_value(provider, "otel_dropped_items_total", reason="export_failed")))
     assert (_value(provider, "otel_export_failures_total", reason=failure) or 0) >= 1
-    assert (_value(provider, "otel_dropped_items_total", reason="queue_full") or 0) >= 500
+    assert (_value(provider, "otel_dropped_items_total", reason="queue_full") or 0) >= 1
     assert (_value(provider, "otel_export_queue_size") or 0) <= 200
     assert _value(provider, "otel_exported_items_total") == 0
     closing = time.monotonic()

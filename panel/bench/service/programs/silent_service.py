@@ -46,15 +46,16 @@ class SilentSpan:
 class OnlyIds:
     """Stands in for ``ObserveMiddleware``: gives each request its ids, and observes nothing."""
 
-    def __init__(self, app: ASGIApp, *, template: Any, ids: Any, **_named: Any) -> None:
-        self._app, self._template, self._ids = app, template, ids
+    def __init__(self, app: ASGIApp, *, labels: Any, ids: Any, **_named: Any) -> None:
+        self._app, self._labels, self._ids = app, labels, ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(self._ids.request_id(), self._template(scope), scope["method"])
+        method, endpoint = self._labels(scope)
+        exchange = Exchange(self._ids.request_id(), endpoint, method)
         exchange.trace_id = f"{self._ids.generate_trace_id():032x}"
         scope["firedrill.exchange"] = exchange
 
