@@ -40,8 +40,13 @@ _RECORDS = TypeAdapter(tuple[FaultRecord, ...])
 _KINDS = TypeAdapter(tuple[FaultKind, ...])
 
 
-def create_control_app(injector: Injector, token: str, *, instance: str, started_at: float) -> Starlette:
-    """Return the control app; ``instance`` names this process's start and ``started_at`` is its Unix time."""
+def create_control_app(
+    injector: Injector, token: str, *, instance: str, started_at: float, hosts: frozenset[str] = frozenset()
+) -> Starlette:
+    """Return the control app; ``instance`` names this process's start and ``started_at`` is its Unix time.
+
+    It answers on loopback and to the names of ``hosts``.
+    """
     health = {"status": "healthy", "instance": instance, "started_at": started_at}
 
     async def show_health(_: Request) -> Response:
@@ -77,7 +82,7 @@ def create_control_app(injector: Injector, token: str, *, instance: str, started
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Gate, token=token)],
+        middleware=[Middleware(Gate, token=token, hosts=hosts)],
         exception_handlers={FaultError: _fault_error, HTTPException: _http_error},
     )
 

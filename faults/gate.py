@@ -1,4 +1,4 @@
-"""What stands before a control endpoint: loopback Host, no foreign Origin, the bearer token. Pure ASGI.
+"""What stands before a control endpoint: Host of this stack, no foreign Origin, the bearer token. Pure ASGI.
 
 Host and Origin are checked so that a web page open in the user's browser cannot light faults, by DNS rebinding or by
 a plain cross-site request. The token is compared in constant time.
@@ -26,11 +26,21 @@ def refusal(status: int, kind: str, message: str, headers: dict[str, str] | None
 class Gate:
     """Lets a request through to ``app`` or answers 403 (Host, Origin) or 401 (token) in its place."""
 
-    def __init__(self, app: ASGIApp, token: str, open_paths: frozenset[str] = frozenset({"/health"})) -> None:
-        """``open_paths`` need no token; an empty ``token`` would open everything and is refused."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        open_paths: frozenset[str] = frozenset({"/health"}),
+        hosts: frozenset[str] = frozenset(),
+    ) -> None:
+        """``open_paths`` need no token; an empty ``token`` would open everything and is refused.
+
+        ``hosts`` are the names, without ports, that the parts of a stack in containers call each other by: single
+        words of a private network, which no web page can make its own.
+        """
         if not token:
             raise ValueError("the control token is empty; a control endpoint must not be open to everyone")
-        self._app, self._expected, self._open = app, f"Bearer {token}".encode(), open_paths
+        self._app, self._expected, self._open, self._hosts = app, f"Bearer {token}".encode(), open_paths, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
@@ -44,7 +54,7 @@ class Gate:
     def _refuse(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if not hosts or not all(_HOST.fullmatch(host) for host in hosts):
+        if not hosts or not all(_HOST.fullmatch(host) or host.partition(":")[0] in self._hosts for host in hosts):
             return refusal(403, "foreign_host", f"Host {', '.join(hosts)!r} is not this machine; use 127.0.0.1")
         foreign = [origin for origin in headers.getlist("origin") if not _ORIGIN.fullmatch(origin)]
         if foreign:

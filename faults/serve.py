@@ -36,7 +36,7 @@ from service.seams import Seams
 from service.server import LiveService, Server, build_live_service, listen_to_signals, server
 from service.settings import Settings, load_settings
 from service.telemetry.observe import exchange_of
-from stack.endpoints import HOST, Endpoints
+from stack.endpoints import Endpoints
 from stack.home import Home, endpoints_from_environment
 
 STOPPED_BY_ITSELF = 1
@@ -97,7 +97,7 @@ def stack_settings(home: Home, endpoints: Endpoints) -> Settings:
 
     The stack's artifact folder, OTLP address and token stand in where neither the environment nor ``.env`` names one.
     """
-    place = {"host": HOST, "port": endpoints.port("service")}
+    place = {"host": endpoints.listen, "port": endpoints.port("service")}
     given = load_settings(**place).model_fields_set
     defaults: dict[str, object] = {
         "artifacts_dir": home.artifacts,
@@ -107,14 +107,19 @@ def stack_settings(home: Home, endpoints: Endpoints) -> Settings:
     return load_settings(**place, **{name: value for name, value in defaults.items() if name not in given})
 
 
-def build(settings: Settings, scratch: Path, token: str) -> tuple[LiveService, Injector, Starlette]:
-    """Return the service with an injector attached, the injector, and its control app; raise ``BadSettings``."""
+def build(
+    settings: Settings, scratch: Path, token: str, hosts: frozenset[str] = frozenset(), *, name: str = ""
+) -> tuple[LiveService, Injector, Starlette]:
+    """Return the service with an injector attached, the injector, and its control app; raise ``BadSettings``.
+
+    The control app answers on loopback and to the names of ``hosts``. ``name`` is what logs call one of several.
+    """
     clock, host = SystemClock(), ServiceHost(scratch)
     injector = Injector(host, rng=random.Random(), now=clock.time, on_injection=span_marker(clock.time))
-    live = build_live_service(settings, seams_of(injector, settings.model_name))
+    live = build_live_service(settings, seams_of(injector, settings.model_name), replica=name)
     host.serve(live.app.state.models)
     live.registry.register(FaultCollector(injector))
-    control = create_control_app(injector, token, instance=uuid.uuid4().hex, started_at=clock.time())
+    control = create_control_app(injector, token, instance=uuid.uuid4().hex, started_at=clock.time(), hosts=hosts)
     return live, injector, control
 
 
@@ -123,11 +128,14 @@ def sockets_of(endpoints: Endpoints, replica: Replica | None) -> tuple[list[sock
 
     A replica shares the service's port, and serves at a port of its own, where its metrics are scraped, as well.
     """
+
+    def bound(name: str, *, shared: bool = False) -> socket.socket:
+        return bind(name, endpoints.port(name), shared=shared, host=endpoints.listen)
+
     if replica is None:
-        return [bind("service", endpoints.port("service"))], [bind("control", endpoints.port("control"))]
-    control, own = f"control#{replica.index}", f"replica#{replica.index}"
-    serving = [bind("service", endpoints.port("service"), shared=True), bind(own, endpoints.port(own))]
-    return serving, [bind(control, endpoints.port(control))]
+        return [bound("service")], [bound("control")]
+    serving = [bound("service", shared=True), bound(f"replica#{replica.index}")]
+    return serving, [bound(f"control#{replica.index}")]
 
 
 async def run(servers: Mapping[Server, list[socket.socket]], injector: Injector, replica: Replica | None = None) -> int:
@@ -170,7 +178,8 @@ def main() -> int:
             return supervise(settings, endpoints)
         sockets = sockets_of(endpoints, replica)
         scratch = open_scratch(home.run / "scratch")
-        live, injector, control = build(settings, scratch, home.token())
+        name = "" if replica is None else endpoints.address(f"replica#{replica.index}")
+        live, injector, control = build(settings, scratch, home.token(), endpoints.names, name=name)
     except (ServiceError, FaultError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the start stops here, before there is a log
         return CANNOT_START

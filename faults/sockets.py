@@ -20,14 +20,14 @@ class PortTaken(FaultError):  # noqa: N818 - reads as a fact where it is raised
         )
 
 
-def bind(name: str, port: int, *, shared: bool = False) -> socket.socket:
-    """Return a socket bound to ``port`` on loopback, beside other replicas' where ``shared``; raise ``PortTaken``."""
+def bind(name: str, port: int, *, shared: bool = False, host: str = HOST) -> socket.socket:
+    """Return a socket bound to ``port`` of ``host``, beside other replicas' where ``shared``; raise ``PortTaken``."""
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
-        bound.bind((HOST, port))
+        bound.bind((host, port))
     except OSError as error:
         bound.close()
         holder = holder_of(port)

@@ -14,11 +14,12 @@ from faults.base import FaultRecord
 from stack.clients.prometheus import PrometheusClient, Series
 from stack.pace import Pace
 from stack.rules.scale import scale_expr
+from stack.selectors import PREDICTION_ENDPOINTS
 
 WINDOW_S = 4500.0
 """How much is charted, in production seconds: five minutes at workshop pace."""
 
-_HTTP = 'job="firedrill",endpoint=~"/predict(/.*)?"'
+_HTTP = f'job="firedrill",{PREDICTION_ENDPOINTS}'
 _JOB = 'job="firedrill"'
 _FAULT_ACTIVE = f"max by (kind) (firedrill_fault_active{{{_JOB}}}) > 0"
 _MODELS = f"max by (model_name) (model_loaded{{{_JOB}}})"

@@ -16,12 +16,13 @@ from faults.drills.wire import AlertStatus, DrillInfo, DrillRun, Notification
 from panel.proof import Movement, read_movement
 from panel.queries import Board, read_board, read_models
 from panel.readings import Feed, Feeds, Reading
-from stack.clients.jaeger import JaegerClient, Trace
+from stack.clients.jaeger import JaegerClient, Trace, TraceLog
 from stack.clients.prometheus import PrometheusClient
 from stack.endpoints import Endpoints
 from stack.home import Home, endpoints_from_environment, pace_from_environment
 from stack.pace import Pace
-from stack.status import StackStatus, read_status
+from stack.runtimes import read_status
+from stack.status import StackStatus
 
 ACTOR = "panel"
 PROMETHEUS_TIMEOUT_S = 2.0
@@ -66,7 +67,7 @@ class Sources:
         self.refresh_s = min(5.0, max(1.0, pace.interval_s / 3))
         self.conductor = ConductorClient(endpoints.url("conductor"), home.token(), timeout_s=CONDUCTOR_TIMEOUT_S)
         self._prometheus = PrometheusClient(endpoints.url("prometheus"), timeout_s=PROMETHEUS_TIMEOUT_S)
-        self.traces = JaegerClient(endpoints.url("tracestore"))
+        self.traces = JaegerClient(endpoints.url("tracestore"), page_url=endpoints.link("tracestore"))
         quick, prometheus, jaeger = self.refresh_s * 0.5, self._prometheus, self.traces
         self.status: Feed[StackStatus] = Feed("the supervisor", lambda: read_status(home), ttl_s=2.0)
         self.board: Feed[Board] = Feed("Prometheus", lambda: read_board(prometheus, pace, time.time()), ttl_s=quick)
@@ -94,6 +95,9 @@ class Sources:
         )
         self.trace: Feeds[str, Trace] = Feeds(
             lambda trace_id: Feed("the trace store", lambda: jaeger.trace(trace_id), ttl_s=5.0)
+        )
+        self.logs: Feeds[str, tuple[TraceLog, ...]] = Feeds(
+            lambda trace_id: Feed("the trace store", lambda: jaeger.logs(trace_id), ttl_s=5.0)
         )
 
     @classmethod

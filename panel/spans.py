@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stack.clients.jaeger import Span, Trace
+from stack.clients.jaeger import Span, Trace, TraceLog
 
 FAULT_EVENT = "fault.injected"
 
@@ -39,6 +40,15 @@ def summary(trace: Trace) -> TraceSummary:
 def faults_of(span: Span) -> tuple[str, ...]:
     """Return the kinds of the faults that were injected into ``span``."""
     return tuple(event.attributes.get("fault.kind", "fault") for event in span.events if event.name == FAULT_EVENT)
+
+
+def logs_by_span(trace: Trace, logs: Iterable[TraceLog]) -> dict[str, tuple[TraceLog, ...]]:
+    """Return log records by the span that they name; those of no span of the trace stand under the empty id."""
+    known = {span.span_id for span in trace.spans}
+    found: defaultdict[str, list[TraceLog]] = defaultdict(list)
+    for log in logs:
+        found[log.span_id if log.span_id in known else ""].append(log)
+    return {span_id: tuple(records) for span_id, records in found.items()}
 
 
 def in_order(trace: Trace) -> tuple[tuple[Span, int], ...]:

@@ -20,7 +20,7 @@ from panel.queries import Band
 from panel.readings import Reading
 from panel.sources import ACTOR, Sources
 from panel.spans import FAULT_EVENT, TraceSummary, faults_of
-from stack.clients.jaeger import Span
+from stack.clients.jaeger import Span, TraceLog
 from stack.errors import StackError
 
 T = TypeVar("T")
@@ -182,8 +182,8 @@ def outcome_table(outcomes: Sequence[AlertOutcome], fault_at: float | None) -> N
     st.markdown(markup.table(("Alert", "Stages since the fault", "Verdict"), rows), unsafe_allow_html=True)
 
 
-def span_details(number: int, span: Span, began: float) -> None:
-    """Draw a span's attributes and events, opened where a fault hit it; ``began`` is the trace's start."""
+def span_details(number: int, span: Span, began: float, logs: Sequence[TraceLog] = ()) -> None:
+    """Draw a span's attributes, events and log records, opened where a fault hit; ``began`` is the trace's start."""
     kinds = faults_of(span)
     mark = (" · ✗ error" if span.error else "") + (f" · {theme.FIRE} {', '.join(kinds)}" if kinds else "")
     with st.expander(f"{number}. {span.operation} · {formats.span(span.duration_s)}{mark}", expanded=bool(kinds)):
@@ -194,6 +194,22 @@ def span_details(number: int, span: Span, began: float) -> None:
             facts = ", ".join(f"{name} = {value}" for name, value in event.attributes.items())
             line = f"<b>{markup.text(event.name)}</b> at {formats.span(event.time - began)}: {markup.text(facts)}"
             st.markdown(f'<span style="color:{color}">◆</span> {line}', unsafe_allow_html=True)
+        log_records(logs, began)
+
+
+def log_records(logs: Sequence[TraceLog], began: float) -> None:
+    """Draw log records as a table, nothing where there are none; ``began`` is the trace's start."""
+    if logs:
+        rows = [
+            (
+                markup.text(formats.span(max(0.0, log.time - began))),
+                markup.text(log.severity),
+                markup.text(log.body),
+                markup.text(", ".join(f"{name} = {value}" for name, value in log.attributes.items())),
+            )
+            for log in logs
+        ]
+        st.markdown(markup.table(("After", "Severity", "Log record", "Attributes"), rows), unsafe_allow_html=True)
 
 
 def field_input(field: FormField, key: str) -> JsonValue:

@@ -1,4 +1,4 @@
-"""Renders what Prometheus and Alertmanager read, for one home, one set of ports and one pace, from one source.
+"""Renders what Prometheus, Alertmanager and Grafana read, for one home, one set of ports and one pace, from one source.
 
 The source is written in production time: ``stack/config/prometheus/rules`` and the constants below. Everything is
 worked out before the first file is touched, each file is replaced in one step, and prometheus.yml comes last.
@@ -7,6 +7,7 @@ worked out before the first file is touched, each file is replaced in one step, 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,12 @@ JOBS: Mapping[str, str] = {
     "prometheus": "prometheus",
     "alertmanager": "alertmanager",
     "tracestore": "tracestore",
+    "node": "node",
 }
-"""Scrape jobs and the endpoint that each scrapes."""
+"""Scrape jobs and the endpoint that each scrapes, in a stack without optional components."""
+GRAFANA_SOURCE = RULES_DIR.parents[1] / "grafana" / "provisioning"
+NOT_NATIVE = ("loki.yml",)
+"""Data sources of components that only Compose runs."""
 WEBHOOK_PATH = "/webhook/alertmanager"
 RECEIVER = "firedrill"
 SCRAPE_TIMEOUT_S = 10.0
@@ -37,6 +42,9 @@ GROUP_WAIT_S = 30.0
 GROUP_INTERVAL_S = 60.0
 REPEAT_INTERVAL_S = 4 * 3600.0
 RESOLVE_TIMEOUT_S = 300.0
+OWN_LABEL = "firedrill_rules"
+"""The external label by which an alert of the user's own rules is told from the stack's, wherever it arrives."""
+OWN_VALUE = "own"
 
 Yaml = str | bool | Sequence["Yaml"] | Mapping[str, "Yaml"]
 
@@ -47,6 +55,10 @@ class ExternalLabels:
 
     cluster: str = field(default_factory=lambda: os.environ.get("FIREDRILL_CLUSTER") or "firedrill")
     environment: str = field(default_factory=lambda: os.environ.get("FIREDRILL_ENVIRONMENT") or "drill")
+
+    def as_mapping(self) -> Mapping[str, str]:
+        """Return them by name."""
+        return {"cluster": self.cluster, "environment": self.environment}
 
 
 @dataclass(frozen=True)
@@ -64,15 +76,16 @@ def render(
     pace: Pace,
     *,
     workers: int = 1,
+    jobs: Mapping[str, str] = JOBS,
     labels: ExternalLabels | None = None,
     interval_s: float = PRODUCTION_INTERVAL_S,
     rules_dir: Path = RULES_DIR,
 ) -> Rendered:
     """Write ``run/prometheus.yml``, ``run/rules/*.yml`` and ``run/alertmanager.yml`` of ``home``; return their paths.
 
-    Of several ``workers`` each is scraped at its own port. ``interval_s`` is the scrape and evaluation interval in
-    production time. Rule files of an earlier rendering are taken away. Raises ``RuleError`` where a rule cannot be read
-    or cannot change its pace; nothing is written then.
+    Of several ``workers`` each is scraped at its own port. ``jobs`` are the scrape jobs, as in ``JOBS``. ``interval_s``
+    is the scrape and evaluation interval in production time. Rule files of an earlier rendering are taken away. Raises
+    ``RuleError`` where a rule cannot be read or cannot change its pace; nothing is written then.
     """
     sources = sorted(rules_dir.glob("*.yml"))
     remark = f"{{}}, at pace {pace.name} (durations divided by {pace.factor:g})"
@@ -84,54 +97,82 @@ def render(
         for path in sources
     }
     prometheus, alertmanager = home.run / "prometheus.yml", home.run / "alertmanager.yml"
-    prometheus_text = _prometheus(
-        endpoints, pace.scale(interval_s), labels or ExternalLabels(), sorted(rules), workers=workers
+    prometheus_text = prometheus_yml(
+        endpoints,
+        pace.scale(interval_s),
+        labels=(labels or ExternalLabels()).as_mapping(),
+        rules=sorted(rules),
+        scrapes=[scrape(endpoints, job, *targets(name, workers)) for job, name in jobs.items()],
     )
-    alertmanager_text = _alertmanager(endpoints, pace, home.token_file)
+    alertmanager_text = alertmanager_yml(endpoints, pace, home.token_file)
     home.token()
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in rules.items():
-        _replace(path, text)
-    _replace(alertmanager, _HEADER.format(remark.format("stack/configuration.py")) + alertmanager_text)
-    _replace(prometheus, _HEADER.format(remark.format("stack/configuration.py")) + prometheus_text)
+        replace_file(path, text)
+    replace_file(alertmanager, HEADER.format(remark.format("stack/configuration.py")) + alertmanager_text)
+    replace_file(prometheus, HEADER.format(remark.format("stack/configuration.py")) + prometheus_text)
     for stale in set(folder.glob("*.yml")) - set(rules):
         stale.unlink(missing_ok=True)
     return Rendered(prometheus, alertmanager, tuple(sorted(rules)))
 
 
-_HEADER = "# rendered from {}; changes here are lost at the next start\n"
+def render_grafana(home: Home) -> None:
+    """Put what Grafana provisions itself from into ``run/grafana`` of ``home``, in place of an earlier stack's.
+
+    The files stay as they are: Grafana puts addresses in from its environment.
+    """
+    folder = home.run / "grafana"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(GRAFANA_SOURCE, folder, ignore=shutil.ignore_patterns(*NOT_NATIVE))
 
 
-def _prometheus(
-    endpoints: Endpoints, interval_s: float, labels: ExternalLabels, rules: Sequence[Path], *, workers: int
+HEADER = "# rendered from {}; changes here are lost at the next start\n"
+
+
+def targets(name: str, workers: int) -> tuple[str, ...]:
+    """Return the names of the ports that a job scrapes which scrapes ``name``: of several replicas those of each."""
+    return of_replicas("replica", workers) if name == "service" and workers > 1 else (name,)
+
+
+def scrape(endpoints: Endpoints, job: str, *names: str) -> Mapping[str, Yaml]:
+    """Return a scrape job for the ports called ``names``."""
+    return {"job_name": job, "static_configs": [{"targets": [endpoints.address(name) for name in names]}]}
+
+
+def prometheus_yml(
+    endpoints: Endpoints,
+    interval_s: float,
+    *,
+    labels: Mapping[str, str],
+    rules: Sequence[Path],
+    scrapes: Sequence[Mapping[str, Yaml]],
+    alertmanager: str = "alertmanager",
 ) -> str:
+    """Return a configuration that scrapes and evaluates every ``interval_s`` seconds, alerting into one Alertmanager.
+
+    ``labels`` are the external labels, ``alertmanager`` the name of its port.
+    """
     interval = format_duration(interval_s)
-    scraped = {job: [name] for job, name in JOBS.items()}
-    if workers > 1:
-        scraped["firedrill"] = [*of_replicas("replica", workers)]
-    return _dump(
+    return dump(
         {
             "global": {
                 "scrape_interval": interval,
                 "scrape_timeout": format_duration(min(SCRAPE_TIMEOUT_S, interval_s)),
                 "evaluation_interval": interval,
-                "external_labels": {"cluster": labels.cluster, "environment": labels.environment},
+                "external_labels": labels,
             },
             "rule_files": [str(path) for path in rules],
-            "alerting": {"alertmanagers": [_targets(endpoints, "alertmanager")]},
-            "scrape_configs": [
-                {"job_name": job, "static_configs": _targets(endpoints, *names)["static_configs"]}
-                for job, names in scraped.items()
-            ],
+            "alerting": {
+                "alertmanagers": [{"static_configs": [{"targets": [endpoints.address(alertmanager)]}]}],
+            },
+            "scrape_configs": scrapes,
         }
     )
 
 
-def _targets(endpoints: Endpoints, *names: str) -> Mapping[str, Yaml]:
-    return {"static_configs": [{"targets": [endpoints.address(name) for name in names]}]}
+def alertmanager_yml(endpoints: Endpoints, pace: Pace, token_file: Path) -> str:
+    """Return a configuration that tells the conductor everything, its timers at ``pace``."""
 
-
-def _alertmanager(endpoints: Endpoints, pace: Pace, token_file: Path) -> str:
     def scaled(seconds: float) -> str:
         return format_duration(pace.scale(seconds))
 
@@ -141,7 +182,7 @@ def _alertmanager(endpoints: Endpoints, pace: Pace, token_file: Path) -> str:
         "send_resolved": True,
         "http_config": {"authorization": authorization},
     }
-    return _dump(
+    return dump(
         {
             "global": {"resolve_timeout": scaled(RESOLVE_TIMEOUT_S)},
             "route": {
@@ -156,11 +197,12 @@ def _alertmanager(endpoints: Endpoints, pace: Pace, token_file: Path) -> str:
     )
 
 
-def _dump(document: Mapping[str, Yaml]) -> str:
+def dump(document: Mapping[str, Yaml]) -> str:
+    """Return ``document`` as YAML, in its own order."""
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=4096)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Put ``text`` in place of what ``path`` holds, in one step."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")

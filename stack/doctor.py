@@ -16,11 +16,14 @@ from typing import Literal
 import psutil
 
 from stack.browser import find_chromium
-from stack.bundles import BUNDLES
+from stack.bundles import BUNDLES, OPTIONAL_BUNDLES, Installed
+from stack.component import wanted
 from stack.components import COMPONENTS
 from stack.endpoints import Endpoints
 from stack.home import Home, cache_dir, endpoints_from_environment, is_offline
 from stack.locks import FileLock, lock_path
+from stack.pace import WORKSHOP
+from stack.plan import Plan
 from stack.ports import OFFSET_STEP, free_offset, holder_of, is_free
 from stack.provision import locate
 from stack.state import load_state
@@ -52,6 +55,7 @@ def doctor(home: Home) -> tuple[Finding, ...]:
         _shared_memory(),
         _open_files(),
         *_programs(),
+        *_optional_programs(),
         _chromium(),
         _ports(home),
         _state(home),
@@ -140,14 +144,29 @@ def _programs() -> Iterator[Finding]:
     for name in (program for bundle in BUNDLES for program in bundle.programs):
         found = locate(name)
         if found is not None:
-            origin = {"path": "PATH", "release": "official release", "package": "Debian package"}[found.origin]
-            yield Finding(name, "ok", f"{found.version} from {found.path} ({origin})")
+            yield Finding(name, "ok", _origin(found))
         elif is_offline():
             remedy = "install it so that it is on PATH, or unset FIREDRILL_OFFLINE"
             yield Finding(name, "fail", f"neither on PATH nor in {cache_dir()}", remedy)
         else:
             remedy = "the next `firedrill up` fetches it; offline, install it so that it is on PATH"
             yield Finding(name, "warn", f"neither on PATH nor in {cache_dir()}", remedy)
+
+
+def _optional_programs() -> Iterator[Finding]:
+    """Look for what a stack runs where it is there; that it is missing is nothing to worry about."""
+    parts = {row.takes: row for row in COMPONENTS if row.takes}
+    for name in (program for bundle in OPTIONAL_BUNDLES for program in bundle.programs if program in parts):
+        found = locate(name)
+        if found is not None:
+            yield Finding(name, "ok", f"{_origin(found)}; `up --without {parts[name].name}` leaves it out")
+        else:
+            yield Finding(name, "ok", f"not there, and optional; `up --with {parts[name].name}` fetches it")
+
+
+def _origin(found: Installed) -> str:
+    origin = {"path": "PATH", "release": "official release", "package": "Debian package"}[found.origin]
+    return f"{found.version} from {found.path} ({origin})"
 
 
 def _chromium() -> Finding:
@@ -163,12 +182,13 @@ def _ports(home: Home) -> Finding:
     if up and state is not None:
         return Finding("ports", "ok", f"in use by this home's own stack, offset {state.offset}")
     endpoints = endpoints_from_environment()
-    wanted = {port: component.name for component in COMPONENTS for port in component.ports}
-    taken = [(endpoints.port(port), name) for port, name in wanted.items() if not is_free(endpoints.port(port))]
+    usual = wanted(COMPONENTS, Plan(home, endpoints, WORKSHOP, traffic=True))
+    names = {port: component.name for component in usual for port in component.ports}
+    taken = [(endpoints.port(port), name) for port, name in names.items() if not is_free(endpoints.port(port))]
     if not taken:
-        return Finding("ports", "ok", f"all {len(wanted)} are free ({_span(endpoints, wanted)})")
+        return Finding("ports", "ok", f"all {len(names)} are free ({_span(endpoints, names)})")
     holders = ", ".join(f"{port} ({name}) by pid {holder_of(port).pid or 'unknown'}" for port, name in taken)
-    offset = free_offset(endpoints.offset, wanted)
+    offset = free_offset(endpoints.offset, names)
     remedy = f"stop what holds them, or use `firedrill up --port-offset {OFFSET_STEP if offset is None else offset}`"
     return Finding("ports", "warn", f"in use: {holders}", remedy)
 

@@ -9,8 +9,9 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from stack.endpoints import Endpoints
+from stack.endpoints import HOST, Endpoints
 from stack.pace import PACES, WORKSHOP, Pace
 
 
@@ -60,24 +61,38 @@ class Home:
         """The bearer token of the control endpoints."""
         return self.run / "token"
 
+    @property
+    def grafana_password_file(self) -> Path:
+        """Where the password of Grafana's ``admin`` is kept that we made; Grafana itself keeps it in its database."""
+        return self.data / "grafana.password"
+
     def token(self) -> str:
         """Return the control token; make it (mode 0600) where there is none yet."""
-        try:
-            return self.token_file.read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            self.run.mkdir(parents=True, exist_ok=True)
-        fresh = secrets.token_urlsafe(24)
-        partial = self.run / f".token.{os.getpid()}"
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(fresh)
-        try:
-            os.link(partial, self.token_file)  # atomic, and the first of two racing processes wins
-        except FileExistsError:
-            return self.token_file.read_text(encoding="ascii").strip()
-        finally:
-            partial.unlink()
-        return fresh
+        return _secret(self.token_file)
+
+    def grafana_password(self) -> str:
+        """Return the password of Grafana's ``admin``: ``GF_SECURITY_ADMIN_PASSWORD``, else one that is made once."""
+        return os.environ.get("GF_SECURITY_ADMIN_PASSWORD") or _secret(self.grafana_password_file)
+
+
+def _secret(path: Path) -> str:
+    """Return the secret in the file ``path``; make both (mode 0600) where there is none yet."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = secrets.token_urlsafe(24)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(fresh)
+    try:
+        os.link(partial, path)  # atomic, and the first of two racing processes wins
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    finally:
+        partial.unlink()
+    return fresh
 
 
 def cache_dir() -> Path:
@@ -94,8 +109,22 @@ def is_offline() -> bool:
 
 
 def endpoints_from_environment() -> Endpoints:
-    """Return the endpoints of the stack that started this process (``FIREDRILL_PORT_OFFSET``)."""
-    return Endpoints(int(os.environ.get("FIREDRILL_PORT_OFFSET", "0")))
+    """Return the endpoints of the stack that started this process.
+
+    ``FIREDRILL_PORT_OFFSET`` moves the ports. In a container ``FIREDRILL_HOSTS`` names the hosts
+    (``service=service,prometheus=prometheus``), ``FIREDRILL_LISTEN`` the address to listen on and
+    ``FIREDRILL_PUBLISHED_OFFSET`` by how much the published ports are moved.
+    """
+    published = os.environ.get("FIREDRILL_PUBLISHED_OFFSET")
+    pairs = (
+        entry.strip().partition("=") for entry in os.environ.get("FIREDRILL_HOSTS", "").split(",") if entry.strip()
+    )
+    return Endpoints(
+        offset=int(os.environ.get("FIREDRILL_PORT_OFFSET", "0")),
+        hosts=MappingProxyType({name: host for name, _, host in pairs}),
+        listen=os.environ.get("FIREDRILL_LISTEN") or HOST,
+        published=int(published) if published else None,
+    )
 
 
 def pace_from_environment() -> Pace:

@@ -1,7 +1,7 @@
 """The native runtime: bring a stack of processes of this machine up, and take it down.
 
-``up`` prepares (lock, leftovers, programs, ports, configuration) and hands over to the supervisor, in this process or
-in a detached one. ``down`` works from what was written down, also after the supervisor was killed.
+``up`` takes the lock, tidies up, has everything prepared (``stack.preparation``) and hands over to the supervisor, in
+this process or in a detached one. ``down`` works from what was written down, also after the supervisor was killed.
 """
 
 from __future__ import annotations
@@ -11,30 +11,38 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from stack.child import describe_exit
-from stack.components import DEFAULT_TABLE, ROOT, Plan, table_named
-from stack.configuration import render
-from stack.downloads import Progress
-from stack.endpoints import Endpoints
+from stack.component import ROOT, table_named, wanted
+from stack.detached import command_line
 from stack.errors import StackError
 from stack.events import Event, OnEvent, ignore, read_from
 from stack.home import Home
 from stack.locks import FileLock, lock_path
 from stack.logbook import LogLine
-from stack.pace import WORKSHOP, Pace
-from stack.ports import check_ports
-from stack.provision import provision
+from stack.plan import Plan
+from stack.preparation import Options, prepare
 from stack.state import ProcessIdentity, load_state
 from stack.status import StackStatus, read_status
 from stack.supervisor import StackNotReady, Supervisor
+
+__all__ = [
+    "DOWN_WITHIN_S",
+    "AlreadyUp",
+    "HomeUnusable",
+    "Options",
+    "Stopped",
+    "SupervisorLost",
+    "down",
+    "end_leftovers",
+    "up",
+]
 
 DOWN_WITHIN_S = 5.0
 
@@ -66,24 +74,6 @@ class SupervisorLost(StackError):  # noqa: N818 - as above
         super().__init__(f"the supervisor {how} while the stack was starting; see `firedrill logs` ({log})")
 
 
-def write_configuration(plan: Plan) -> None:
-    """Write what Prometheus and Alertmanager read."""
-    render(plan.home, plan.endpoints, plan.pace, workers=plan.workers)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to bring up. ``table`` names the components; ``prepare`` writes what they read before they start."""
-
-    home: Home
-    offset: int = 0
-    pace: Pace = WORKSHOP
-    traffic: bool = True
-    workers: int = 1
-    table: str = DEFAULT_TABLE
-    prepare: Callable[[Plan], None] = write_configuration
-
-
 @dataclass(frozen=True)
 class Stopped:
     """What ``down`` found. ``was_up`` says whether a supervisor was there; ``killed`` names what had to be killed."""
@@ -105,8 +95,8 @@ def up(
     Detached: return its status when everything is ready. In the foreground: return when it was stopped (by SIGINT,
     SIGTERM, SIGHUP or ``down``); ``on_line`` gets every log line meanwhile.
 
-    Raises ``AlreadyUp``, ``HomeUnusable``, ``PortBusy``, ``ProgramMissing``, errors of the configuration, and
-    ``StackNotReady`` after having stopped what was started.
+    Raises ``AlreadyUp``, ``HomeUnusable``, whatever ``preparation.prepare`` raises, and ``StackNotReady`` after having
+    stopped what was started.
     """
     lock = FileLock(lock_path(options.home))
     try:
@@ -125,7 +115,7 @@ def up(
         else:
             supervisor = Supervisor(
                 plan,
-                table_named(options.table),
+                wanted(table_named(options.table), plan),
                 table=options.table,
                 lock=lock,
                 on_event=on_event,
@@ -200,56 +190,16 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _prepare(options: Options, on_event: OnEvent) -> Plan:
-    home = options.home
-    left = end_leftovers(home)
+    left = end_leftovers(options.home)
     if left:
         on_event(Event(kind="preparing", text=f"ended what a killed supervisor had left: {', '.join(left)}"))
-    components = table_named(options.table)
-    endpoints = Endpoints(options.offset)
-    workers = options.workers
-    check_ports(endpoints, {port: row.name for row in components for port in row.listens_on(workers)})
-    home.token()
-    plan = Plan(
-        home=home,
-        endpoints=endpoints,
-        pace=options.pace,
-        traffic=options.traffic,
-        programs=_programs((name for component in components for name in component.programs), on_event),
-        workers=workers,
-    )
-    options.prepare(plan)
-    return plan
-
-
-def _programs(names: Iterable[str], on_event: OnEvent) -> Mapping[str, Path]:
-    """Find or fetch the programs, telling of each step once and of a download at every tenth of it."""
-    said: set[str] = set()
-
-    def tell(progress: Progress) -> None:
-        tenths = 10 * progress.done_bytes // progress.total_bytes if progress.total_bytes else 0
-        text = f"{progress.text} {10 * tenths} %" if progress.total_bytes else progress.text
-        if text not in said:
-            said.add(text)
-            on_event(Event(kind="preparing", text=text))
-
-    return provision(names, on_progress=tell)
+    return prepare(options, on_event)
 
 
 def _run_detached(options: Options, plan: Plan, lock: FileLock, on_event: OnEvent) -> None:
     """Start the supervisor in a session of its own, give it the lock, and wait for ``up`` or ``failed``."""
     reader, writer = os.pipe()
-    command = [
-        *(sys.executable, "-m", "stack.supervisor"),
-        f"--home={plan.home.root}",
-        f"--offset={plan.endpoints.offset}",
-        f"--pace={plan.pace.name}",
-        *(() if plan.traffic else ("--no-traffic",)),
-        f"--workers={plan.workers}",
-        f"--table={options.table}",
-        *(f"--program={name}={path}" for name, path in plan.programs.items()),
-        f"--lock-fd={lock.descriptor}",
-        f"--event-fd={writer}",
-    ]
+    command = command_line(plan, options.table, lock_fd=lock.descriptor, event_fd=writer)
     with plan.home.log_file.open("ab") as log:
         supervisor = subprocess.Popen(
             command,

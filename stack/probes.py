@@ -47,9 +47,9 @@ async def probe(port: int, path: str, *, expected: int = 200, timeout_s: float =
             writer.close()
 
 
-def probe_now(port: int, path: str, *, expected: int = 200, timeout_s: float = 1.0) -> Answer:
-    """Do as ``probe`` does, in blocking fashion, for callers without an event loop."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
+def probe_now(port: int, path: str, *, host: str = HOST, expected: int = 200, timeout_s: float = 1.0) -> Answer:
+    """Do as ``probe`` does, in blocking fashion, for callers without an event loop; ``host`` may be another one."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         connection.request("GET", path)
         return _judge(connection.getresponse().status, expected, path)

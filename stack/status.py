@@ -11,10 +11,13 @@ from typing import Literal
 
 import psutil
 
-from stack.components import DEFAULT_TABLE, Component, table_named
+from stack.component import Component, table_named, wanted
+from stack.components import DEFAULT_TABLE
 from stack.endpoints import Endpoints
 from stack.home import Home
 from stack.locks import FileLock, lock_path
+from stack.pace import WORKSHOP
+from stack.plan import Plan
 from stack.probes import Answer, probe_now
 from stack.state import ProcessIdentity, StackState, UnitState, load_state
 
@@ -64,7 +67,8 @@ def read_status(home: Home, *, timeout_s: float = 1.0) -> StackStatus:
     held = FileLock(lock_path(home)).is_held()
     if state is None:
         detail = "`firedrill up` is preparing" if held else ""
-        stopped = tuple(_stopped(row, Endpoints()) for row in table_named(DEFAULT_TABLE))
+        usual = Plan(home, Endpoints(), WORKSHOP, traffic=True)
+        stopped = tuple(_stopped(row, usual.endpoints) for row in wanted(table_named(DEFAULT_TABLE), usual))
         return StackStatus(
             state="starting" if held else "down",
             pace=None,

@@ -1,29 +1,24 @@
 """The supervisor: starts the components in the order of their needs, restarts what dies unasked, stops all with itself.
 
-One event loop in the main thread, no other threads. ``python -m stack.supervisor`` is how ``up --detach`` runs it.
-It never decides what a stack consists of (``stack.components``) and fetches or renders nothing (``stack.native``).
+One event loop in the main thread, no other threads; ``stack.detached`` is how ``up --detach`` runs it. It never decides
+what a stack consists of (``stack.components``) and fetches or renders nothing (``stack.preparation``).
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from stack.child import Child, describe_exit
-from stack.components import ROOT, Component, Plan, check_table, child_environment, table_named
-from stack.endpoints import Endpoints
+from stack.component import ROOT, Component, check_table, child_environment
 from stack.errors import StackError
-from stack.events import Event, EventKind, OnEvent, written_to
-from stack.home import Home
-from stack.locks import FileLock, lock_path
+from stack.events import Event, EventKind, OnEvent
+from stack.locks import FileLock
 from stack.logbook import Logbook, LogLine
-from stack.pace import PACES
+from stack.plan import Plan
 from stack.probes import probe
 from stack.state import ProcessIdentity, StackPhase, StackState, UnitPhase
 from stack.units import RestartPolicy, Unit
@@ -43,7 +38,10 @@ class StackNotReady(StackError):  # noqa: N818 - reads as a fact where it is rai
 
 
 class Supervisor:
-    """Runs one stack. ``on_line`` gets every log line as well (the terminal of a stack in the foreground)."""
+    """Runs one stack: the ``components`` that its plan wants.
+
+    ``on_line`` gets every log line as well (the terminal of a stack in the foreground).
+    """
 
     def __init__(
         self,
@@ -258,44 +256,3 @@ class Supervisor:
         about = f"{event.component}: " if event.component else ""
         self._logbook.write(LogLine.now("supervisor", f"{event.kind}: {about}{event.text}"))
         self._on_event(event)
-
-
-def main() -> int:
-    """Run a stack as ``up --detach`` wants it; return 1 where it did not come up."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stack.supervisor", description="Started by `firedrill up --detach`."
-    )
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--offset", type=int, required=True)
-    parser.add_argument("--pace", choices=sorted(PACES), required=True)
-    parser.add_argument("--no-traffic", action="store_true")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--table", required=True)
-    parser.add_argument("--program", action="append", default=[], metavar="NAME=PATH")
-    parser.add_argument("--lock-fd", type=int, required=True)
-    parser.add_argument("--event-fd", type=int, required=True)
-    given = parser.parse_args()
-    plan = Plan(
-        home=Home(given.home),
-        endpoints=Endpoints(given.offset),
-        pace=PACES[given.pace],
-        traffic=not given.no_traffic,
-        programs={name: Path(path) for name, path in (entry.split("=", 1) for entry in given.program)},
-        workers=given.workers,
-    )
-    supervisor = Supervisor(
-        plan,
-        table_named(given.table),
-        table=given.table,
-        lock=FileLock.inherited(lock_path(plan.home), given.lock_fd),
-        on_event=written_to(given.event_fd),
-    )
-    try:
-        asyncio.run(supervisor.run())
-    except StackNotReady:
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.trained import trained
+
+__all__ = ["trained"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests of a module, unless they name a group, so that they share its fixtures and keep their order."""

@@ -39,7 +39,26 @@ def python_with(*requirements: str) -> Path:
     return python
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_TIMEOUT_S)
+def node_with(*packages: str) -> Path:
+    """Return a folder whose ``node_modules`` has npm's ``packages``; raise ``RuntimeError`` where it cannot be made."""
+    folder = cache_dir() / "tests" / hashlib.sha256("\n".join(("node", *packages)).encode()).hexdigest()[:12]
+    complete = folder / "complete"
+    lock = FileLock(folder.parent / f"{folder.name}.lock")
+    if not lock.acquire(BUILD_TIMEOUT_S):
+        raise RuntimeError(f"{folder} is still being built by somebody else")
+    try:
+        if not complete.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            (folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
+            _run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", *packages], folder)
+            complete.touch()
+    finally:
+        lock.release()
+    return folder
+
+
+def _run(command: list[str], folder: Path | None = None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_TIMEOUT_S, cwd=folder)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: exit code {done.returncode}: {done.stderr[-2000:]}")

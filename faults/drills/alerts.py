@@ -63,9 +63,19 @@ def not_true(sides: Sequence[Side]) -> str:
 
 
 def waits_for(
-    rule: AlertRule, stages: StageTimes, due: float | None, sides: Sequence[Side], *, at: float, group_wait_s: float
+    rule: AlertRule,
+    stages: StageTimes,
+    due: float | None,
+    sides: Sequence[Side],
+    *,
+    at: float,
+    group_wait_s: float,
+    trouble: str = "",
 ) -> str:
-    """Return the sentence that says why ``rule`` has not fired yet, or what comes next, at Unix second ``at``."""
+    """Return the sentence that says why ``rule`` has not fired yet, or what comes next, at Unix second ``at``.
+
+    ``trouble`` is what is wrong with Alertmanager, if anything is.
+    """
     state = rule_state(rule)
     if state == "unknown":
         return f"not evaluated: {rule.last_error or 'Prometheus has not come to it yet'}"
@@ -74,15 +84,17 @@ def waits_for(
         since = rule.for_s - left
         return f"pending for {max(0.0, since):.0f} s of {rule.for_s:g} s; due to fire in {left:.0f} s"
     if state == "firing":
-        return _firing(stages, at, group_wait_s)
+        return _firing(stages, at, group_wait_s, trouble)
     if stages.resolved is not None and stages.delivered is not None and stages.resolution_delivered is None:
         return f"resolved {at - stages.resolved:.0f} s ago; waiting for Alertmanager to say so"
     return not_true(sides)
 
 
-def _firing(stages: StageTimes, at: float, group_wait_s: float) -> str:
+def _firing(stages: StageTimes, at: float, group_wait_s: float, trouble: str) -> str:
     if stages.delivered is not None:
         return f"firing; delivered {at - stages.delivered:.0f} s ago"
+    if trouble:
+        return f"firing; {trouble}"
     if stages.received is not None:
         return f"firing; Alertmanager has it and waits for its group (group_wait {group_wait_s:g} s)"
     return f"firing; waiting for Alertmanager (group_wait {group_wait_s:g} s)"
@@ -96,6 +108,7 @@ def alert_status(
     *,
     at: float,
     group_wait_s: float,
+    trouble: str = "",
 ) -> AlertStatus:
     """Return how ``rule`` stands at Unix second ``at``; ``life``, ``stages`` are its latest, ``sides`` its values."""
     active = [one for one in rule.alerts if one.state in {"pending", "firing"}]
@@ -120,7 +133,7 @@ def alert_status(
         value=None if value is None or not math.isfinite(value) else value,
         active_since=active_since,
         due_at=due,
-        waits_for=waits_for(rule, stages, due, sides, at=at, group_wait_s=group_wait_s),
+        waits_for=waits_for(rule, stages, due, sides, at=at, group_wait_s=group_wait_s, trouble=trouble),
         stages=stages,
     )
 
@@ -169,7 +182,9 @@ class AlertBoard:
             self._journal.deliveries(rule.name, min((one.began for one in life), default=sight.at) - 1.0),
             condition_true=await self._condition_true(rule, life),
         )
-        return alert_status(rule, life, stages, sides, at=self._watcher.now(), group_wait_s=self._group_wait_s)
+        trouble = str(sight.alertmanager_error or "")
+        now, wait_s = self._watcher.now(), self._group_wait_s
+        return alert_status(rule, life, stages, sides, at=now, group_wait_s=wait_s, trouble=trouble)
 
     async def explain(self, rule: AlertRule, sight: Sight) -> str:
         """Return what ``rule`` waits for now, as a sentence; raises ``SourceError``."""

@@ -186,9 +186,17 @@ class Answers:
 
 
 def create_app(
-    desk: Desk, token: str, *, tend: Callable[[], Awaitable[None]], close: Callable[[], Awaitable[None]]
+    desk: Desk,
+    token: str,
+    *,
+    tend: Callable[[], Awaitable[None]],
+    close: Callable[[], Awaitable[None]],
+    hosts: frozenset[str] = frozenset(),
 ) -> Starlette:
-    """Return the conductor's app. ``tend`` starts its background work, ``close`` ends it."""
+    """Return the conductor's app. ``tend`` starts its background work, ``close`` ends it.
+
+    It answers on loopback and to the names of ``hosts``.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -220,7 +228,7 @@ def create_app(
     ]
     return Starlette(
         routes=[Route(path, handler, methods=[method]) for method, path, handler in table],
-        middleware=[Middleware(Gate, token=token)],
+        middleware=[Middleware(Gate, token=token, hosts=hosts)],
         exception_handlers={FaultError: _error, StackError: _error, HTTPException: _http_error},
         lifespan=lifespan,
     )

@@ -29,7 +29,7 @@ from faults.drills.watch import Watcher
 from stack.clients.alertmanager import AlertmanagerClient
 from stack.clients.prometheus import PrometheusClient
 from stack.configuration import GROUP_WAIT_S
-from stack.endpoints import HOST, Endpoints, of_replicas
+from stack.endpoints import Endpoints, of_replicas
 from stack.errors import SourceError
 from stack.home import Home, endpoints_from_environment, pace_from_environment, workers_from_environment
 from stack.pace import Pace
@@ -100,7 +100,7 @@ def build_conductor(home: Home, endpoints: Endpoints, pace: Pace, *, workers: in
     runs = Runs(Parts(watcher, control, fires, journal, board, time.time), load_library(), pace)
     background = _Background(runs, watcher, journal, pace.interval_s)
     desk = Desk(runs, control, traffic, fires, journal, board, time.time, time.time())
-    app = create_app(desk, token, tend=background.start, close=background.stop)
+    app = create_app(desk, token, tend=background.start, close=background.stop, hosts=endpoints.names)
     return Conductor(app, runs, journal, watcher)
 
 
@@ -123,7 +123,7 @@ def main() -> int:
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((HOST, endpoints.port("conductor")))
+            listening.bind((endpoints.listen, endpoints.port("conductor")))
         except OSError as error:
             where = endpoints.address("conductor")
             _log.error("cannot listen at %s: %s; choose other ports with --port-offset", where, error.strerror)

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from faults.drills.errors import JournalUnusable
 from faults.drills.wire import DrillRun, JournalEntry, Notification
+from stack.configuration import OWN_LABEL, OWN_VALUE
 
 KEEP_ENTRIES = 10_000
 KEEP_RUNS = 1_000
@@ -163,11 +164,15 @@ class Journal:
         return [Notification.model_validate_json(row[1]).model_copy(update={"id": row[0]}) for row in rows]
 
     def deliveries(self, alert: str, since: float) -> list[Notification]:
-        """Return what was delivered of ``alert`` for episodes that fired at or after ``since``, oldest first."""
+        """Return what was delivered of ``alert`` for episodes that fired at or after ``since``, oldest first.
+
+        Alerts of the user's own rules are not the stack's, whatever their names; they are left out.
+        """
         rows = self._db.execute(
             "SELECT id, body FROM notifications WHERE alert = ? AND starts_at >= ? ORDER BY id", (alert, since)
         )
-        return [Notification.model_validate_json(row[1]).model_copy(update={"id": row[0]}) for row in rows]
+        told = [Notification.model_validate_json(row[1]).model_copy(update={"id": row[0]}) for row in rows]
+        return [one for one in told if one.labels.get(OWN_LABEL) != OWN_VALUE]
 
     def _prune(self) -> None:
         self._writes += 1

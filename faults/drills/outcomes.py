@@ -5,6 +5,8 @@ It keeps ``run.outcomes`` up to date from what is seen, says what is still await
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from faults.drills.episodes import Episode
 from faults.drills.journal import Journal
 from faults.drills.plan import Plan
@@ -89,16 +91,26 @@ class Outcomes:
             if not new:
                 verdict, detail = "already firing", "was active before the fault; not counted"
             elif alert not in self._plan.drill.allow:
-                verdict, detail = (
-                    "unexpected",
-                    f"fired {min(o.firing or 0.0 for o in life) - since:.1f} s after the fault",
-                )
+                verdict, detail = self._not_allowed(alert, life, since)
             stages = await self._stages(tuple(life), since)
             found.append(AlertOutcome(alert=alert, expected=False, stages=stages, verdict=verdict, detail=detail))
         if found == self._run.outcomes[len(expected) :]:
             return False
         self._run.outcomes[len(expected) :] = found
         return True
+
+    def _not_allowed(self, alert: str, life: Sequence[Episode], since: float) -> tuple[AlertVerdict, str]:
+        """Return what to hold of an alert that fired after the fault at ``since`` and that nobody asked for.
+
+        As long as its longest window holds what was before, an earlier fault or nothing at all, it is no witness.
+        """
+        fired = f"fired {min(one.firing or 0.0 for one in life) - since:.1f} s after the fault"
+        window_s = self._plan.windows_s.get(alert, 0.0)
+        clear_at = self._plan.calm_since + window_s
+        if all(one.last_seen < clear_at for one in life):
+            text = f"{fired}, but looks back {window_s:g} s, to before the calm; not counted"
+            return "insufficient history", text
+        return "unexpected", fired
 
     def awaiting_detection(self, now: float) -> tuple[int, ...]:
         """Return the expectations whose alert may still fire or be delivered in time, or nearly so."""

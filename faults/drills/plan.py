@@ -5,6 +5,7 @@ Everything that would stop it is found now, before anything is changed.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from stack.clients.prometheus import AlertRule
 from stack.configuration import GROUP_INTERVAL_S, GROUP_WAIT_S
 from stack.errors import StackError
 from stack.pace import Pace
-from stack.rules.scale import longest_window_s
+from stack.rules.reach import longest_window_s
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class Plan:
     rules: Mapping[str, AlertRule]
     """The rule of each expected alert, as loaded."""
     windows_s: Mapping[str, float]
-    """How far back each expected alert looks, in seconds at this pace."""
+    """How far back each loaded alert looks, through what it reads of recorded series, in seconds at this pace."""
+    calm_since: float
+    """Unix second since when the service has been watched without a gap and no fault has burned."""
     instance: Instance
 
     @property
@@ -49,31 +52,50 @@ class Plan:
         )
 
 
-async def make_plan(drill: Drill, pace: Pace, watcher: Watcher, control: ServiceControl) -> Plan:
+async def make_plan(
+    drill: Drill, pace: Pace, watcher: Watcher, control: ServiceControl, *, burned_until: float = 0.0
+) -> Plan:
     """Return the plan of ``drill``, or raise what stands against it.
+
+    ``burned_until``: Unix second at which the last fault that the journal knows of had ended.
 
     ``BadDrill``: it asks for what is not there. ``FaultsActive``: something burns already. ``ControlError`` or
     ``SourceError``: the service, Prometheus or Alertmanager does not answer.
     """
     instance = await control.instance()
     kinds = await control.kinds()
-    burning = [record for record in await control.faults() if record.state == "active"]
+    faults = await control.faults()
+    burning = [record for record in faults if record.state == "active"]
     sight = await watcher.look()
     if sight.alertmanager_error is not None:
         raise sight.alertmanager_error
     problems = [*_fault_problems(drill, kinds), *_alert_problems(drill, sight)]
-    windows_s: dict[str, float] = {}
     rules = {one.alert: sight.named(one.alert)[0] for one in drill.expect if sight.named(one.alert)}
-    for alert, rule in rules.items():
-        try:
-            windows_s[alert] = longest_window_s(rule.expr)
-        except StackError as error:
-            problems.append(f"alert {alert}: how far back it looks cannot be said: {error}")
+    windows_s, unknown = await _windows(watcher, sight)
+    problems += [f"alert {alert}: {reason}" for alert, reason in unknown.items() if alert in rules]
     if problems:
         raise BadDrill(f"drill {drill.name!r}", problems)
     if burning:
         raise FaultsActive(f"{record.kind} ({record.id})" for record in burning)
-    return Plan(drill, pace, rules, windows_s, instance)
+    ended = [record.ended_at for record in faults if record.ended_at is not None]
+    watched_s = await watcher.history_s(max(windows_s.values(), default=0.0), pace.interval_s)
+    calm_since = max(watcher.now() - watched_s, burned_until, *ended)
+    return Plan(drill, pace, rules, windows_s, calm_since, instance)
+
+
+async def _windows(watcher: Watcher, sight: Sight) -> tuple[Mapping[str, float], Mapping[str, str]]:
+    """Return how far back each loaded alert looks, in seconds, and the reason where that cannot be said."""
+    recordings = await asyncio.to_thread(watcher.prometheus.recordings)
+    windows_s: dict[str, float] = {}
+    unknown: dict[str, str] = {}
+    for rule in sight.rules:
+        try:
+            window_s = longest_window_s(rule.expr, recordings)
+        except StackError as error:
+            unknown[rule.name] = f"how far back it looks cannot be said: {error}"
+        else:
+            windows_s[rule.name] = max(window_s, windows_s.get(rule.name, 0.0))
+    return windows_s, unknown
 
 
 def _fault_problems(drill: Drill, kinds: Sequence[FaultKind]) -> Iterator[str]:

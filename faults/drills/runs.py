@@ -73,7 +73,9 @@ class Runs:
             raise StillUndoing(left[0].run_id)
         self._starting = drill.name
         try:
-            plan = await make_plan(drill, self._pace, self._parts.watcher, self._parts.control)
+            plan = await make_plan(
+                drill, self._pace, self._parts.watcher, self._parts.control, burned_until=self._burned_until()
+            )
         finally:
             self._starting = None
         run = DrillRun(
@@ -89,6 +91,11 @@ class Runs:
         self._live = LiveDrill(plan, run, self._parts)
         self._live.start()
         return run
+
+    def _burned_until(self) -> float:
+        """Return when the last fault of an earlier run had ended, Unix seconds; 0 where there is none."""
+        runs = (run for run in self._parts.journal.runs() if run.fault_at is not None)
+        return max((run.rollback_at or run.ended_at or 0.0 for run in runs), default=0.0)
 
     def _chosen(self, start: DrillStart) -> Drill:
         if (start.name is None) == (start.text is None):

@@ -30,7 +30,7 @@ async def unsteady(
     from before; ``traffic_changed_at`` is when the drill changed the traffic, from when on it must hold.
     """
     hold_s = plan.pace.scale(plan.drill.steady_state.hold)
-    needed_s = max(hold_s, *plan.windows_s.values())
+    needed_s = max(hold_s, *(plan.windows_s[one.alert] for one in plan.drill.expect))
     history_s = await watcher.history_s(needed_s, plan.interval_s)
     found = []
     for index, expectation in enumerate(plan.drill.expect):

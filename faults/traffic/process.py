@@ -25,7 +25,6 @@ from faults.traffic.generator import Generator
 from faults.traffic.loop import run
 from faults.traffic.pool import HttpPool
 from faults.traffic.server import create_control_app
-from stack.endpoints import HOST
 from stack.home import Home, endpoints_from_environment
 
 RATE, SEED = "FIREDRILL_TRAFFIC_RATE", "FIREDRILL_SEED"
@@ -39,7 +38,8 @@ class Start:
     """What the process is started with."""
 
     service_url: str
-    port: int
+    listen: tuple[str, int]
+    hosts: frozenset[str]
     token: str
     settings: TrafficSettings
     seed: int
@@ -59,7 +59,8 @@ def start_from_environment(environment: Mapping[str, str]) -> Start:
         raise BadTrafficStart(SEED, seed, "a whole number, 0 or more")
     return Start(
         service_url=endpoints.url("service"),
-        port=endpoints.port("traffic"),
+        listen=(endpoints.listen, endpoints.port("traffic")),
+        hosts=endpoints.names,
         token=Home.from_environment().token(),
         settings=settings,
         seed=int(seed),
@@ -94,7 +95,7 @@ async def serve(start: Start, listener: socket.socket) -> None:
     generator = Generator(pool, start.settings, rng=rng, wall=time.time, on_unreached=away, on_reached=back)
     feed = Feed(generator, pool.get, url=start.service_url, rng=rng)
     config = uvicorn.Config(
-        create_control_app(generator, feed.check, start.token),
+        create_control_app(generator, feed.check, start.token, start.hosts),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -130,10 +131,10 @@ def main() -> int:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, start.port))
+        listener.bind(start.listen)
         listener.listen(BACKLOG)
     except OSError as error:
-        log.critical("port %d is not free (%s); move all ports with --port-offset", start.port, error.strerror)
+        log.critical("port %d is not free (%s); move all ports with --port-offset", start.listen[1], error.strerror)
         return 3
     gc.collect()
     gc.freeze()  # what is loaded by now stays: later collections then take microseconds and start no request late

@@ -22,8 +22,13 @@ LARGEST_BODY = 64 * 1024
 CheckSettings = Callable[[TrafficSettings], Awaitable[None]]
 
 
-def create_control_app(generator: Generator, check: CheckSettings, token: str) -> Starlette:
-    """Return the control app. ``check`` raises ``BadTrafficSettings`` for settings that cannot be sent."""
+def create_control_app(
+    generator: Generator, check: CheckSettings, token: str, hosts: frozenset[str] = frozenset()
+) -> Starlette:
+    """Return the control app. ``check`` raises ``BadTrafficSettings`` for settings that cannot be sent.
+
+    It answers on loopback and to the names of ``hosts``.
+    """
 
     async def health(_request: Request) -> Response:
         return JSONResponse({"status": "healthy", "sending": generator.sending, "waits_for": generator.waits_for})
@@ -48,7 +53,7 @@ def create_control_app(generator: Generator, check: CheckSettings, token: str) -
             Route("/settings", put_settings, methods=["PUT"]),
             Route("/status", status),
         ],
-        middleware=[Middleware(Gate, token=token)],
+        middleware=[Middleware(Gate, token=token, hosts=hosts)],
         exception_handlers={BadTrafficSettings: _bad_settings, HTTPException: _http_error},
     )
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from faults.client import ConductorClient
 from stack.endpoints import Endpoints
 from stack.home import Home
-from stack.state import load_state
+from stack.runtimes import find_endpoints
 
 OUT = Console()
 ERRORS = Console(stderr=True)
@@ -33,10 +33,10 @@ def actor() -> str:
 
 def running_endpoints() -> Endpoints:
     """Return the endpoints of the stack that runs in this home, or raise ``CommandError``."""
-    state = load_state(Home.from_environment().state_file)
-    if state is None:
+    endpoints = find_endpoints(Home.from_environment())
+    if endpoints is None:
         raise CommandError("no stack is running here; start one with `firedrill up`")
-    return Endpoints(state.offset)
+    return endpoints
 
 
 def conductor(timeout_s: float = 15.0) -> ConductorClient:

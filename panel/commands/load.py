@@ -10,7 +10,7 @@ from types import MappingProxyType
 import typer
 
 from stack.home import Home
-from stack.state import load_state
+from stack.runtimes import find_endpoints
 
 PASS_ON = MappingProxyType({"allow_extra_args": True, "ignore_unknown_options": True})
 """How a command is declared that hands its arguments on to the program behind it."""
@@ -18,7 +18,7 @@ PASS_ON = MappingProxyType({"allow_extra_args": True, "ignore_unknown_options": 
 
 def load(context: typer.Context) -> None:
     """Send an open-loop load; print latencies free of coordinated omission (`load --help` has its options)."""
-    state = load_state(Home.from_environment().state_file)
-    offset = {"FIREDRILL_PORT_OFFSET": str(state.offset)} if state is not None else {}
+    endpoints = find_endpoints(Home.from_environment())
+    offset = {"FIREDRILL_PORT_OFFSET": str(endpoints.offset)} if endpoints is not None else {}
     command = [sys.executable, "-m", "faults.traffic", "load", *context.args]
     raise typer.Exit(subprocess.run(command, env={**os.environ, **offset}, check=False).returncode)

@@ -20,6 +20,7 @@ BENCHES: Mapping[str, str] = MappingProxyType(
         "reaction": "panel.bench.reaction",
         "drills": "panel.bench.drills",
         "service": "panel.bench.service.suite",
+        "stack": "panel.bench.stack.suite",
     }
 )
 """Each benchmark's module, loaded when it is run: some need what only tests and benchmarks install."""

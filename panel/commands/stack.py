@@ -12,16 +12,18 @@ import typer
 from rich.table import Table
 
 from panel.commands.console import OUT, AsJson, CommandError, seconds
+from panel.commands.containers import attend, start
+from stack import docker_options, native, runtimes
 from stack import doctor as diagnosis
-from stack import native
 from stack.components import COMPONENTS
 from stack.endpoints import MAX_REPLICAS
 from stack.events import Event
 from stack.home import Home
 from stack.logbook import LogLine
-from stack.logbook import logs as read_logs
+from stack.own.choice import choose_own
 from stack.pace import PACES, WORKSHOP
-from stack.status import StackStatus, read_status
+from stack.runtimes import Choice, NotInContainers, read_status
+from stack.status import StackStatus
 
 MARKS: Mapping[str, str] = MappingProxyType(
     {
@@ -31,6 +33,7 @@ MARKS: Mapping[str, str] = MappingProxyType(
         "stopped": "[dim]– stopped[/]",
     }
 )
+NONE: list[str] = []
 SHOWN = frozenset({"preparing", "ready", "ended", "gave up", "failed", "up", "stopping"})
 """Which of the supervisor's words are worth a line; the log has all of them."""
 
@@ -49,31 +52,75 @@ def up(
     no_traffic: Annotated[
         bool, typer.Option("--no-traffic", help="Start without the background traffic of 5 requests/s.")
     ] = False,
+    fetch: Annotated[
+        list[str], typer.Option("--with", help="Fetch this optional part where it is not there: jaeger, grafana, node.")
+    ] = NONE,
+    without: Annotated[
+        list[str], typer.Option("--without", help="Leave this optional part out: jaeger, grafana, node.")
+    ] = NONE,
+    rules: Annotated[
+        list[str],
+        typer.Option("--rules", help="A rule file of your own, or a pattern: evaluated in a second Prometheus."),
+    ] = NONE,
+    dialect: Annotated[
+        str | None, typer.Option(help="The names that your rules use: a dialect, or a dialect file of yours.")
+    ] = None,
+    alertmanager_config: Annotated[
+        str | None, typer.Option(help="Your Alertmanager configuration, for the alerts of your rules.")
+    ] = None,
+    runtime: Annotated[
+        Choice, typer.Option(help="native: processes. docker: containers. auto: docker where an engine answers.")
+    ] = runtimes.DEFAULT,
 ) -> None:
     """Start the whole stack: service, traffic, Prometheus, Alertmanager, trace store, conductor, panel."""
     if pace not in PACES:
         raise CommandError(f"--pace {pace!r} is unknown; it is one of: {', '.join(PACES)}")
+    if runtimes.choose(runtime) == "docker":
+        if rules or dialect or alertmanager_config:
+            raise NotInContainers("a rule file of your own", "start it with --runtime native")
+        containers = docker_options.Options(
+            Home.from_environment(),
+            offset=port_offset,
+            pace=PACES[pace],
+            traffic=not no_traffic,
+            workers=workers,
+            chosen=tuple(fetch),
+            without=tuple(without),
+        )
+        _show_up(start(containers, on_event=_tell), detach)
+        if not detach:
+            attend(containers, on_line=_warn)
+            OUT.print("everything is stopped")
+        return
+    runtimes.forbid_other(Home.from_environment(), "native")
     options = native.Options(
-        Home.from_environment(), offset=port_offset, pace=PACES[pace], traffic=not no_traffic, workers=workers
+        Home.from_environment(),
+        offset=port_offset,
+        pace=PACES[pace],
+        traffic=not no_traffic,
+        workers=workers,
+        fetch=frozenset(fetch),
+        without=frozenset(without),
+        own=choose_own(rules, dialect, alertmanager_config),
     )
     if detach:
-        status = native.up(options, detach=True, on_event=_tell)
-        _show(status)
-        OUT.print(
-            f"\nOpen the panel at [bold]{_url(status, 'panel')}[/], or try [bold]firedrill drill run error-burst[/]"
-        )
+        _show_up(native.up(options, detach=True, on_event=_tell), detach)
         return
 
     def tell(event: Event) -> None:
         _tell(event)
         if event.kind == "up":
-            _show(read_status(options.home))
-            OUT.print(
-                f"\nOpen the panel at [bold]{_url(read_status(options.home), 'panel')}[/]. Ctrl-C stops everything.\n"
-            )
+            _show_up(read_status(options.home), detach)
 
     native.up(options, detach=False, on_event=tell, on_line=_warn)
     OUT.print("everything is stopped")
+
+
+def _show_up(status: StackStatus, detach: bool) -> None:
+    """Show a stack that has come up, and what to do with it."""
+    _show(status)
+    more = ", or try [bold]firedrill drill run error-burst[/]" if detach else ". Ctrl-C stops everything.\n"
+    OUT.print(f"\nOpen the panel at [bold]{_url(status, 'panel')}[/]{more}")
 
 
 def _tell(event: Event) -> None:
@@ -95,12 +142,12 @@ def _warn(line: LogLine) -> None:
 
 def _url(status: StackStatus, name: str) -> str:
     """Return the address of a component's page."""
-    return next(component.url for component in status.components if component.name == name)
+    return next((component.url for component in status.components if component.name == name), "")
 
 
 def down() -> None:
     """Stop the stack, whoever started it. Nothing of it is left."""
-    stopped = native.down(Home.from_environment())
+    stopped = runtimes.down(Home.from_environment())
     if stopped.killed:
         OUT.print(f"a killed supervisor had left these running, they are ended: {', '.join(stopped.killed)}")
     elif stopped.was_up:
@@ -154,7 +201,7 @@ def logs(
     names = ["supervisor", *(row.name for row in COMPONENTS)]
     if component is not None and component not in names:
         raise CommandError(f"no component {component!r}; there are: {', '.join(names)}")
-    for line in read_logs(Home.from_environment(), component, lines=lines, follow=follow):
+    for line in runtimes.logs(Home.from_environment(), component, lines=lines, follow=follow):
         OUT.print(str(line), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from panel.commands.console import ERRORS, OUT, CommandError
+from panel.commands.engine import engine
 from stack.errors import StackError
 from stack.provision import install_chromium, provision
 
@@ -23,7 +26,9 @@ CHECKS = {
     "mypy": ("mypy",),
     "import-linter": ("lint-imports",),
 }
-WORKERS = "3"
+DOCKER_TESTS = ("pytest", "-m", "docker", "tests/docker")
+"""They run by themselves, after the others: building images takes the whole machine."""
+IN_COMPANY = ("-n", "3", "--dist", "loadgroup")
 """Live tests wait more than they work: three at a time keep two cores busy."""
 RETRIED = 3
 """So many failed tests at most get a second run, alone: with more, it was not the machine."""
@@ -33,6 +38,10 @@ def run_everything(
     context: typer.Context,
     fast: Annotated[
         bool, typer.Option("--fast", help="Leave out the tests that start real processes or a browser.")
+    ] = False,
+    with_docker: Annotated[
+        bool,
+        typer.Option("--with-docker", help="Run the tests in containers too; CI=true does. May install an engine."),
     ] = False,
 ) -> None:
     """Set up what the tests need and run all of them. Further arguments go to pytest, which then runs alone."""
@@ -48,11 +57,18 @@ def run_everything(
             OUT.rule(name)
             failed += [name] if _fails(command, environment) else []
     OUT.rule("pytest")
-    selection = ["-m", "not live and not browser"] if fast else []
+    selection = ["-m", "not docker and not live and not browser" if fast else "not docker"]
     if context.args:
-        failed += ["pytest"] if _fails(("pytest", *selection, *context.args), environment) else []
+        command = ("pytest", *(selection if fast else []), *context.args)
+        beside: AbstractContextManager[Mapping[str, str]] = engine(say) if with_docker else nullcontext({})
+        with beside as more:
+            failed += ["pytest"] if _fails(command, {**environment, **more}) else []
     else:
-        failed += ["pytest"] if _tests_fail(selection, environment) else []
+        failed += ["pytest"] if _tests_fail(("pytest", *selection, *IN_COMPANY), environment) else []
+        if not fast and (with_docker or _required()):
+            OUT.rule("pytest in containers")
+            with engine(say) as more:
+                failed += ["pytest -m docker"] if _tests_fail(DOCKER_TESTS, {**environment, **more}) else []
     took = f"{time.monotonic() - started:.0f} s without installation"
     if failed:
         ERRORS.print(f"[bold red]failed:[/] {', '.join(failed)} ({took})")
@@ -60,13 +76,13 @@ def run_everything(
     OUT.print(f"[bold green]all checks and tests passed[/] ({took})")
 
 
-def _tests_fail(selection: list[str], environment: dict[str, str]) -> bool:
-    """Run all tests side by side, then a few failed ones once more by themselves; return whether one still fails.
+def _tests_fail(command: tuple[str, ...], environment: dict[str, str]) -> bool:
+    """Run tests, then a few failed ones once more by themselves; return whether one still fails.
 
     What fails in company and passes alone is named: it wants mending, and a run in company is what finds it.
     """
     _failures_file().unlink(missing_ok=True)
-    if not _fails(("pytest", *selection, "-n", WORKERS, "--dist", "loadgroup"), environment):
+    if not _fails(command, environment):
         return False
     names = sorted(json.loads(_failures_file().read_text())) if _failures_file().is_file() else []
     if not 0 < len(names) <= RETRIED:
@@ -78,6 +94,11 @@ def _tests_fail(selection: list[str], environment: dict[str, str]) -> bool:
     return False
 
 
+def _required() -> bool:
+    """Return whether what is missing is a failure: in a continuous integration."""
+    return os.environ.get("CI", "").lower() == "true"
+
+
 def _failures_file() -> Path:
     """Return where pytest keeps the names of what failed."""
     return ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
@@ -85,7 +106,7 @@ def _failures_file() -> Path:
 
 def _install_parts() -> None:
     """Bring in the real programs that tests run against; where one is missing, only a continuous integration fails."""
-    required = os.environ.get("CI", "").lower() == "true"
+    required = _required()
     parts = {"Prometheus and Alertmanager": _install_programs, "Chromium": _install_browser}
     for name, install in parts.items():
         try:

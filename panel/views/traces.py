@@ -1,4 +1,4 @@
-"""Traces: recent ones by filter, and one of them as a waterfall with its attributes and events."""
+"""Traces: recent ones by filter, and one of them as a waterfall with its attributes, events and log records."""
 
 from __future__ import annotations
 
@@ -103,5 +103,7 @@ def _one(sources: Sources, trace_id: str) -> None:
         st.info(f"The first {len(order)} of {len(trace.spans)} spans; the trace store's page shows them all.")
     words = f"Waterfall of {formats.count(len(order), 'span')}"
     plots.draw(charts.waterfall(trace, order), key=f"waterfall-{trace_id}", alt=words)
+    logs = spans.logs_by_span(trace, sources.logs.get(trace_id).value or ())
     for index, (span, _) in enumerate(order):
-        widgets.span_details(index + 1, span, order[0][0].start)
+        widgets.span_details(index + 1, span, order[0][0].start, logs.get(span.span_id, ()))
+    widgets.log_records(logs.get("", ()), order[0][0].start)

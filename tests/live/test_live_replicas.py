@@ -33,6 +33,8 @@ def test_two_replicas_are_scraped_set_on_fire_and_gone_with_the_stack(fresh: Liv
         assert record.injections >= WORKERS
         conductor.put_out(lit.id, actor="test")
         assert [httpx.post(f"{url}/predict", json=ROW, timeout=10).status_code for url in own] == [200] * WORKERS
+    logged = fresh.cli("logs", "service", "-n", "1000").stdout
+    assert all(f'"instance":"{name}"' in logged for name in instances())
     service = fresh.component("service")
     assert service["state"] == "ready"
     assert service["ports"]["replica#1"] == fresh.endpoints.port("replica#1")

@@ -52,6 +52,8 @@ RULES = {
                 {"alert": "ErrorsToo", "expr": _ERRORS},
                 {"alert": "Always", "expr": "vector(1) > 0"},
                 {"alert": "Never", "expr": 'sum(up{job="firedrill"}) > 3'},
+                {"record": "small:requests:rate1h", "expr": 'sum(rate(http_requests_total{job="firedrill"}[1h]))'},
+                {"alert": "LongRead", "expr": "small:requests:rate1h < 0"},
                 {"alert": "LongLook", "expr": 'sum(rate(http_requests_total{job="firedrill"}[1h])) < 0'},
             ],
         }

@@ -77,6 +77,7 @@ def test_a_drill_passes_with_every_stage_timed_in_order(ground: Fireground) -> N
     [
         ("Always", "already firing", "before any fault"),
         ("LongLook", "insufficient history", "looks back 3600 s"),
+        ("LongRead", "insufficient history", "looks back 3600 s"),
     ],
 )
 def test_without_a_steady_state_no_fault_is_lit(ground: Fireground, alert: str, verdict: str, said: str) -> None:
@@ -177,7 +178,7 @@ def test_settings_chosen_during_a_drill_are_kept(ground: Fireground) -> None:
 def test_alerts_say_what_they_wait_for(ground: Fireground) -> None:
     """Each rule is shown with its state, its last life and a sentence."""
     statuses = {status.alert: status for status in ground.client.alerts()}
-    assert set(statuses) == {"Errors", "ErrorsToo", "Always", "Never", "LongLook"}
+    assert set(statuses) == {"Errors", "ErrorsToo", "Always", "Never", "LongLook", "LongRead"}
     assert (statuses["Always"].state, statuses["Always"].value) == ("firing", 1.0)
     assert statuses["Always"].waits_for.startswith("firing; delivered")
     assert statuses["Never"].waits_for == "condition is not true: 1 is not > 3"

@@ -14,6 +14,7 @@ from faults.drills import journal as journal_module
 from faults.drills.errors import JournalUnusable
 from faults.drills.journal import Journal
 from faults.drills.wire import DrillRun, Notification
+from stack.configuration import OWN_LABEL, OWN_VALUE
 
 ROOT = Path(__file__).parents[3]
 
@@ -90,6 +91,16 @@ def test_deliveries_are_those_of_one_alert_since_a_time(tmp_path: Path) -> None:
     assert [one.starts_at for one in journal.deliveries("A", 10.0)] == [10.0, 12.0]
     assert [one.alert for one in journal.notifications(limit=2)] == ["A", "B"]
     assert journal.notify(notification()).id == 5
+
+
+def test_alerts_of_the_users_own_rules_are_no_deliveries_of_ours(tmp_path: Path) -> None:
+    """A rule that somebody brought may have the name of one of ours; it is kept as a notification, not as a proof."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    own = {"alertname": "A", OWN_LABEL: OWN_VALUE}
+    journal.notify(notification("A").model_copy(update={"labels": own}))
+    journal.notify(notification("A"))
+    assert [one.labels for one in journal.deliveries("A", 0.0)] == [{"alertname": "A"}]
+    assert [one.labels for one in journal.notifications()] == [{"alertname": "A"}, own]
 
 
 def test_it_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,12 +19,10 @@ from faults.kinds.latency import MAX_DELAY_S, Latency, LatencyParameters
 from faults.kinds.model_load_failure import Reason, break_artifact
 from faults.kinds.ood_inputs import OodInputs, OodInputsParameters
 from faults.middleware import HttpCall
-from service.clock import SystemClock
 from service.errors import LoadFailure, ModelLoadFailed
 from service.models import store
 from service.models.base import FeatureStatistics, Rows, TrainingStatistics
 from service.models.profiles import profile_named
-from service.models.training import train
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CALL = HttpCall("/predict", "iris")
@@ -47,22 +45,26 @@ def flagged(features: Sequence[FeatureStatistics], row: Sequence[float]) -> bool
 
 
 @pytest.fixture(scope="module", params=["iris", "churn"])
-def trained(request: pytest.FixtureRequest) -> TrainingStatistics:
+def known(request: pytest.FixtureRequest) -> TrainingStatistics:
     """Return the training statistics of a real profile."""
     profile = profile_named(request.param)
     return TrainingStatistics.of(profile.dataset().rows, profile.features)
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a real iris artifact."""
-    return train(profile_named("iris"), tmp_path_factory.mktemp("artifacts"), SystemClock())
+def artifact(trained: Path) -> Path:
+    """Give a real iris artifact."""
+    return _artifact(trained, "iris")
 
 
 @pytest.fixture(scope="module", params=["iris", "digits"])
-def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a real artifact of scikit-learn, and one of torch."""
-    return train(profile_named(request.param), tmp_path_factory.mktemp("artifacts"), SystemClock())
+def either(request: pytest.FixtureRequest, trained: Path) -> Path:
+    """Give a real artifact of scikit-learn, and one of torch."""
+    return _artifact(trained, request.param)
+
+
+def _artifact(artifacts: Path, name: str) -> Path:
+    return artifacts / name / profile_named(name).version
 
 
 @pytest.mark.parametrize("distribution", ["normal", "lognormal", "pareto"])
@@ -90,23 +92,23 @@ def test_no_delay_is_negative_or_endless(delay_ms: float, jitter_ms: float, dist
         assert set(draws) == {delay_ms / 1000.0}
 
 
-def test_the_default_shift_is_always_flagged(trained: TrainingStatistics) -> None:
+def test_the_default_shift_is_always_flagged(known: TrainingStatistics) -> None:
     """Every training row that the drift rule lets pass is flagged after the fault at default parameters."""
-    rows = [list(row) for row in trained.examples]
-    assert not any(flagged(trained.features, row) for row in rows)
-    changed = inputs().on_inputs(CALL, rows, trained.features)
-    assert all(flagged(trained.features, row) for row in changed)
+    rows = [list(row) for row in known.examples]
+    assert not any(flagged(known.features, row) for row in rows)
+    changed = inputs().on_inputs(CALL, rows, known.features)
+    assert all(flagged(known.features, row) for row in changed)
 
 
 @pytest.mark.parametrize("mode", ["out_of_range", "swap", "scale"])
-def test_every_mode_changes_the_inputs(trained: TrainingStatistics, mode: str) -> None:
+def test_every_mode_changes_the_inputs(known: TrainingStatistics, mode: str) -> None:
     """Each mode changes every row, leaves the caller's rows alone, and is mostly flagged."""
-    rows = [list(row) for row in trained.examples]
+    rows = [list(row) for row in known.examples]
     before = [list(row) for row in rows]
-    changed = inputs(mode=mode).on_inputs(CALL, rows, trained.features)
+    changed = inputs(mode=mode).on_inputs(CALL, rows, known.features)
     assert rows == before
     assert all(new != old for new, old in zip(changed, rows, strict=True))
-    assert sum(flagged(trained.features, row) for row in changed) >= 0.9 * len(rows)
+    assert sum(flagged(known.features, row) for row in changed) >= 0.9 * len(rows)
 
 
 def test_the_real_drift_monitor_agrees(artifact: Path) -> None:
@@ -118,12 +120,12 @@ def test_the_real_drift_monitor_agrees(artifact: Path) -> None:
     assert flagged(features, inputs().on_inputs(CALL, rows, features)[0]) is True
 
 
-def test_only_the_chosen_features_change(trained: TrainingStatistics) -> None:
+def test_only_the_chosen_features_change(known: TrainingStatistics) -> None:
     """Named positions change and no others; positions past the end are ignored; a share picks some of them."""
-    row = list(trained.examples[0])
+    row = list(known.examples[0])
 
     def changed(**parameters: Any) -> set[int]:
-        new = inputs(**parameters).on_inputs(CALL, [row], trained.features)[0]
+        new = inputs(**parameters).on_inputs(CALL, [row], known.features)[0]
         return {index for index, value in enumerate(new) if value != row[index]}
 
     assert changed(features=[0, 2]) == {0, 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -23,14 +24,14 @@ MODELS = ("iris", "churn", "housing", "exchange-rate", "digits")
 
 
 @pytest.fixture(scope="module")
-def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def service_url(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the plain service with every profile that trains offline until it is ready."""
     home: Path = tmp_path_factory.mktemp("service")
     port = free_port()
     own = {
         "HOST": "127.0.0.1",
         "PORT": str(port),
-        "ARTIFACTS_DIR": str(home / "artifacts"),
+        "ARTIFACTS_DIR": str(shutil.copytree(trained, home / "artifacts")),
         "ENABLE_TRACING": "false",
         "MODELS": ",".join(MODELS),
     }

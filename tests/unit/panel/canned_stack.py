@@ -56,6 +56,7 @@ class World:
     runs: list[DrillRun] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
     traces: list[dict[str, object]] = field(default_factory=list)
+    logs: list[dict[str, object]] = field(default_factory=list)
     value: Callable[[str, float], float | None] = lambda _query, _at: None
     seen_active: dict[str, tuple[float, float]] = field(default_factory=dict)
     models: tuple[str, ...] = ()
@@ -131,7 +132,9 @@ class World:
         if asked.path.startswith("/api/traces/") and not one:
             return 404, {"data": None, "errors": [{"code": 404, "msg": "trace not found"}]}
         data: list[object] = list(one or self.traces)
-        if asked.path == "/api/services":
+        if asked.path == "/api/logs":
+            data = [log for log in self.logs if log["traceID"] == asked.query["traceID"]]
+        elif asked.path == "/api/services":
             data = ["firedrill"] if self.traces else []
         elif asked.path.startswith("/api/services/"):
             data = ["POST /predict", "model_prediction"]

@@ -105,7 +105,7 @@ def test_traces_that_were_dropped_are_a_figure_that_fails() -> None:
 
 def test_throughput_is_compared_round_by_round_and_a_missing_rival_is_told() -> None:
     """The ratio is the median of the rounds' ratios; without MLServer its figure has a reason and no value."""
-    rounds = {OURS: costs(350, 2400), COMMON: costs(1300, 600), COMMON_SKLEARN: costs(1500, 500)}
+    rounds = {OURS: costs(325, 2400), COMMON: costs(1300, 600), COMMON_SKLEARN: costs(1500, 500)}
     common, _, rival, *_ = throughput(rounds, "no wheel for this Python")
     assert (common.value, common.holds) == (4.0, True)
     assert (rival.value, rival.holds, rival.note) == (None, None, "no wheel for this Python")

@@ -194,6 +194,28 @@ def test_a_trace_in_the_address_is_drawn_with_its_events(open_page: Open) -> Non
     assert "<script>" not in words
 
 
+def test_log_records_stand_with_their_span(open_page: Open) -> None:
+    """Those that name a span of the trace open with it, others stand below; other traces' records stay away."""
+    world = lively()
+    known = next(each for each in world.traces if each["traceID"] == f"{3:032x}")["spans"]
+    assert isinstance(known, list)
+    for place, (trace_id, span_id, body) in enumerate(
+        (
+            (f"{3:032x}", known[0]["spanID"], "of the <b>root</b>"),
+            (f"{3:032x}", "", "of none"),
+            ("f" * 32, "", "foreign"),
+        )
+    ):
+        world.logs.append(
+            {"traceID": trace_id, "spanID": span_id, "timestamp": 10**15 + place, "severity": "INFO", "body": body}
+        )
+    test = open_page(world, "traces", trace=f"{3:032x}")
+    assert not test.exception
+    assert "of the &lt;b&gt;root&lt;/b&gt;" in "".join(each.value for each in test.expander[0].markdown)
+    assert "of none" in said(test)
+    assert "foreign" not in said(test)
+
+
 def test_an_unknown_trace_is_said_to_be_unknown(open_page: Open) -> None:
     """An address with a trace that the store does not have shows words, not a traceback."""
     test = open_page(lively(), "traces", trace="f" * 32)

@@ -118,6 +118,11 @@ def test_rules_tell_their_state_and_their_instances(client: PrometheusClient) ->
     assert (quiet.state, quiet.alerts) == ("inactive", ())
 
 
+def test_recordings_are_told_with_their_expressions(client: PrometheusClient) -> None:
+    """And alerts are not among them."""
+    assert client.recordings() == (("demo:level", "demo_level"),)
+
+
 def test_targets_tell_what_went_wrong(client: PrometheusClient) -> None:
     """The target that nobody serves is down, with the reason."""
     targets = {target.job: target for target in client.targets()}

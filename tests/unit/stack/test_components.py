@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from stack.components import COMPONENTS, BadTable, Plan, check_table, child_environment, prometheus_duration
+from stack.components import COMPONENTS, BadTable, Plan, check_table, child_environment, prometheus_duration, wanted
 from stack.endpoints import MAX_REPLICAS, PORTS, Endpoints
 from stack.home import Home
 from stack.pace import PRODUCTION, WORKSHOP, Pace
+from stack.plan import OwnRules, plan_from_json
+
+ONLY_IN_COMPOSE = {"loki", "mlflow"}
+OWN = OwnRules((Path("/rules.yml"),), "shop", Path("/shop.yaml"), Path("/alertmanager.yml"))
+OPTIONAL = {name: Path("/opt") / name for name in ("jaeger", "grafana", "node_exporter")}
 
 
 def plan(pace: Pace = WORKSHOP, *, traffic: bool = True) -> Plan:
@@ -27,12 +32,82 @@ def row(name: str) -> str:
 
 
 def test_the_table_is_consistent() -> None:
-    """Names are unique, needs are known and free of circles, every port of the endpoint table has one owner."""
+    """Names are unique, needs are known and free of circles, in any stack every port has one owner at most."""
     check_table(COMPONENTS)
-    owners = [port for component in COMPONENTS for port in {*component.ports, *component.replica_ports}]
-    assert sorted(owners) == sorted(PORTS)
     assert all(component.probe.port in component.ports for component in COMPONENTS)
     assert all(re.fullmatch(r"[a-z][a-z0-9-]*", component.name) for component in COMPONENTS), "the log's first column"
+    used: set[str] = set()
+    for given in (plan(), replace(plan(), programs={**plan().programs, **OPTIONAL}, own=OWN)):
+        rows = wanted(COMPONENTS, given)
+        check_table(rows)
+        owners = [port for component in rows for port in {*component.ports, *component.replica_ports}]
+        assert len(set(owners)) == len(owners)
+        used.update(owners)
+    assert used == set(PORTS) - ONLY_IN_COMPOSE
+
+
+def names(given: Plan) -> set[str]:
+    """Return what a stack consists of."""
+    return {component.name for component in wanted(COMPONENTS, given)}
+
+
+def test_a_stack_has_what_its_plan_wants() -> None:
+    """Jaeger takes the trace store's place, Grafana comes where it is, the user's rules bring two components."""
+    usual = names(plan())
+    assert {"tracestore", "node"} <= usual
+    assert not usual & {"jaeger", "grafana", "own-prometheus", "own-alertmanager"}
+    everything = replace(plan(), programs={**plan().programs, **OPTIONAL}, own=OWN)
+    assert names(everything) == {component.name for component in COMPONENTS} - {"tracestore"}
+    assert names(everything) - names(replace(everything, without=frozenset({"node"}))) == {"node"}
+
+
+def test_needs_and_uses_name_only_what_the_stack_runs() -> None:
+    """The service waits for whichever store of traces there is, before it is stopped."""
+    (service,) = (row for row in wanted(COMPONENTS, plan()) if row.name == "service")
+    assert service.uses == ("tracestore",)
+    real = replace(plan(), programs={**plan().programs, **OPTIONAL})
+    (service,) = (row for row in wanted(COMPONENTS, real) if row.name == "service")
+    assert service.uses == ("jaeger",)
+
+
+def test_a_plan_crosses_to_another_process_whole() -> None:
+    """What a detached supervisor reads from its command line is what was meant."""
+    given = replace(plan(PRODUCTION, traffic=False), workers=3, without=frozenset({"node"}), own=OWN)
+    assert plan_from_json(given.to_json()) == given
+    with pytest.raises(ValueError, match="pace 'brisk'"):
+        plan_from_json(given.to_json().replace("production", "brisk"))
+
+
+def test_optional_programs_are_started_on_this_stacks_ports() -> None:
+    """Whatever a real Jaeger, Grafana or node_exporter is told names loopback and moved ports."""
+    real = replace(plan(), programs={**plan().programs, **OPTIONAL})
+    by_name = {component.name: component for component in wanted(COMPONENTS, real)}
+    assert "--web.listen-address=127.0.0.1:9600" in by_name["node"].argv(real)
+    assert [*by_name["node"].argv(plan())][1:] == ["-m", "stack.hostmetrics", "--listen", "127.0.0.1:9600"]
+    jaeger = by_name["jaeger"].environment(real)
+    assert {jaeger[f"FIREDRILL_JAEGER_{name}_PORT"] for name in ("QUERY", "OTLP", "OTLP_GRPC", "HEALTH")} == {
+        str(port) for port in (17186, 4818, 4817, 13633)
+    }
+    (config,) = (Path(part.removeprefix("--config=")) for part in by_name["jaeger"].argv(real)[1:])
+    assert set(re.findall(r"env:(\w+)", config.read_text(encoding="utf-8"))) == set(jaeger), "each is told and used"
+    assert by_name["service"].environment(real)["OTEL_LOGS_EXPORTER"] == "none", "Jaeger takes traces only"
+    assert by_name["service"].environment(plan())["OTEL_LOGS_EXPORTER"] == "otlp"
+
+
+def test_grafana_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its password is the environment's, else one that is made once and kept for its owner alone."""
+    monkeypatch.delenv("GF_SECURITY_ADMIN_PASSWORD", raising=False)
+    real = replace(plan(), home=Home(tmp_path), programs=OPTIONAL)
+    row = next(component for component in COMPONENTS if component.name == "grafana")
+    told = row.environment(real)
+    assert told["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert told["GF_SERVER_HTTP_PORT"] == "3500"
+    assert told["FIREDRILL_PROMETHEUS_URL"] == "http://127.0.0.1:9590"
+    assert told["FIREDRILL_INTERVAL"] == "1s"
+    assert told["GF_SECURITY_ADMIN_PASSWORD"] == row.environment(real)["GF_SECURITY_ADMIN_PASSWORD"]
+    assert real.home.grafana_password_file.stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("GF_SECURITY_ADMIN_PASSWORD", "chosen")
+    assert row.environment(real)["GF_SECURITY_ADMIN_PASSWORD"] == "chosen"  # noqa: S105 - of this test alone
 
 
 def test_a_table_with_a_mistake_is_refused() -> None:
@@ -82,7 +157,7 @@ def test_children_are_told_everything_they_need(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://elsewhere.example")
     monkeypatch.setenv("MODELS", "iris")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    by_name = {c.name: child_environment(c, plan()) for c in COMPONENTS}
+    by_name = {c.name: child_environment(c, plan()) for c in wanted(COMPONENTS, plan())}
     service = by_name["service"]
     assert service["HOST"] == "127.0.0.1"
     assert service["PORT"] == "8500"
@@ -109,10 +184,11 @@ def test_replicas_share_a_port_and_have_their_own() -> None:
     assert [*service.argv(three)][1:] == ["-m", "faults.replicas"]
     assert [*service.argv(plan())][1:] == ["-m", "faults.serve"]
     assert child_environment(service, three)["WORKERS"] == "3"
-    assert {child_environment(c, three)["FIREDRILL_WORKERS"] for c in COMPONENTS} == {"3"}
+    assert {child_environment(c, three)["FIREDRILL_WORKERS"] for c in wanted(COMPONENTS, three)} == {"3"}
     others = [c for c in COMPONENTS if c is not service]
     assert all(c.listens_on(3) == c.ports for c in others)
-    everything = [Endpoints().port(name) for c in COMPONENTS for name in c.listens_on(MAX_REPLICAS)]
+    full = replace(plan(), programs={**plan().programs, **OPTIONAL}, own=OWN)
+    everything = [Endpoints().port(name) for c in wanted(COMPONENTS, full) for name in c.listens_on(MAX_REPLICAS)]
     assert len(set(everything)) == len(everything)
 
 

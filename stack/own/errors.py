@@ -1,0 +1,68 @@
+"""What can be wrong with what a user brings. Every subclass takes facts and builds its own message.
+
+StackError
+└── OwnError
+    ├── RulesMissing            a file or a pattern that leads to no file
+    ├── RulesNeeded             an option that says nothing without rules
+    ├── UnknownDialect          no dialect of that name
+    ├── BadDialect              a file that is no dialect
+    ├── RuleRefused             a rule file that Prometheus refuses, or a rule that cannot change its pace
+    └── AlertmanagerRefused     a configuration that cannot be read, or that Alertmanager refuses
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from stack.errors import StackError
+
+
+class OwnError(StackError):
+    """Base of everything that can be wrong with what a user brings."""
+
+
+class RulesMissing(OwnError):  # noqa: N818 - reads as a fact where it is raised
+    """There is no such file, or nothing fits a pattern."""
+
+    def __init__(self, option: str, given: str) -> None:
+        what = "no file fits this pattern" if any(mark in given for mark in "*?[") else "there is no such file"
+        super().__init__(f"{option} {given}: {what}; nothing was started")
+
+
+class RulesNeeded(OwnError):  # noqa: N818 - as above
+    """An option about the user's rules came without any."""
+
+    def __init__(self, option: str) -> None:
+        super().__init__(f"{option} is about rules of your own; name them with --rules FILE")
+
+
+class UnknownDialect(OwnError):  # noqa: N818 - as above
+    """No dialect has that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"--dialect {name}: there is no such dialect; it is one of: {', '.join(sorted(known))}, or a file of yours "
+            f"(NAME.yaml, see docs/dialects.md)"
+        )
+
+
+class BadDialect(OwnError):  # noqa: N818 - as above
+    """A file is not a dialect."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; docs/dialects.md describes such a file")
+
+
+class RuleRefused(OwnError):  # noqa: N818 - as above
+    """Prometheus would refuse a rule file, or one of its rules has no exact counterpart at this pace."""
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}; {remedy}; nothing was started")
+
+
+class AlertmanagerRefused(OwnError):  # noqa: N818 - as above
+    """Alertmanager would refuse its configuration."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; expected an Alertmanager configuration; nothing was started")
