@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from faults.drills.alerts import AlertBoard
@@ -29,7 +29,6 @@ from stack.errors import SourceError, StackError
 
 ROLLBACK_PATIENCE_S = 15.0
 SHUTDOWN_PATIENCE_S = 1.0
-_WATCHED_JOBS = ("prometheus", "alertmanager")
 _log = logging.getLogger(__name__)
 
 
@@ -71,7 +70,7 @@ class LiveDrill:
         self._patience_s = ROLLBACK_PATIENCE_S
         self._traffic_changed_at = float("-inf")
         self._firewatch = FireWatch(parts.control, plan.instance)
-        self._sources: dict[str, float] = {}
+        self._sources: Mapping[str, float] = {}
 
     def start(self) -> asyncio.Task[None]:
         """Start the run and return its task."""
@@ -152,10 +151,7 @@ class LiveDrill:
     async def _burn(self) -> None:
         self._enter("fault")
         await self._firewatch.begin()
-        for job in _WATCHED_JOBS:
-            started = await self._parts.watcher.started_at(job)
-            if started is not None:
-                self._sources[job] = started
+        self._sources = await self._parts.watcher.starts()
         began = self._parts.now()
         ahead = sorted(self.plan.drill.faults, key=lambda step: step.at)
         while True:
@@ -206,12 +202,9 @@ class LiveDrill:
                 break
             self._progress(self._outcomes.resolving(waiting[0]))
             await asyncio.sleep(self._poll_s)
-        for job, before in self._sources.items():
-            after = await self._parts.watcher.started_at(job)
-            if after is not None and abs(after - before) > 1.0:
-                raise _DrillOver(
-                    "error", f"{job.capitalize()} was restarted during the drill; its times cannot be trusted"
-                )
+        for name, after in (await self._parts.watcher.starts()).items():
+            if after != self._sources[name]:
+                raise _DrillOver("error", f"{name} was restarted during the drill; its times cannot be trusted")
 
     async def _close(self, ending: _Ending | None) -> None:
         done = await roll_back(

@@ -158,10 +158,14 @@ class Watcher:
             since = moment
         return at - since
 
-    async def started_at(self, job: str) -> float | None:
-        """Return when the process behind ``job`` says it started, Unix seconds; ``None`` where it is not scraped."""
-        samples = await asyncio.to_thread(self.prometheus.query, f'max(process_start_time_seconds{{job="{job}"}})')
-        return samples[0].value if samples else None
+    async def starts(self) -> Mapping[str, float]:
+        """Return when Prometheus and Alertmanager started, as each says itself, Unix seconds; raises ``SourceError``.
+
+        Their own word and not a scraped one: of a process that was just started again there is no new sample yet.
+        """
+        return {
+            client.name: await asyncio.to_thread(client.started_at) for client in (self.prometheus, self.alertmanager)
+        }
 
 
 def _identity(labels: Mapping[str, str]) -> Labels:

@@ -9,12 +9,13 @@ from typing import Literal
 import httpx
 from pydantic import TypeAdapter
 
-from stack.clients.answers import HeldAlert
+from stack.clients.answers import AlertmanagerStatus, HeldAlert
 from stack.clients.source import Client
 from stack.errors import QueryRefused
 
 NAME = "Alertmanager"
 _ALERTS = TypeAdapter(list[HeldAlert])
+_STATUS = TypeAdapter(AlertmanagerStatus)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class AlertmanagerClient(Client):
     def ready(self) -> bool:
         """Return whether it takes alerts; nobody there is ``False``."""
         return self._source.answers("/-/ready")
+
+    def started_at(self) -> float:
+        """Return when its process started, Unix seconds."""
+        return self._source.read(self._source.get("/api/v2/status"), _STATUS).uptime.timestamp()
 
     def alerts(self) -> tuple[ReceivedAlert, ...]:
         """Return the alerts that have not ended, silenced and inhibited ones included."""

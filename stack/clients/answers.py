@@ -175,6 +175,18 @@ class BuildInformation(Answer):
     version: str
 
 
+class RuntimeInformation(Answer):
+    """A running Prometheus."""
+
+    start_time: datetime
+
+
+class AlertmanagerStatus(Answer):
+    """A running Alertmanager; what it calls its uptime is when it started."""
+
+    uptime: datetime
+
+
 class HeldAlertStatus(Answer):
     """Whether Alertmanager notifies of an alert."""
 

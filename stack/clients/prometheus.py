@@ -16,6 +16,7 @@ from stack.clients.answers import (
     LoadedRules,
     MatrixResult,
     QueryResult,
+    RuntimeInformation,
     ScalarResult,
     Targets,
     VectorResult,
@@ -124,6 +125,10 @@ class PrometheusClient(Client):
         """Return its version, such as ``2.42.0``."""
         return self._ask("/api/v1/status/buildinfo", {}, _BUILD, "build information").version
 
+    def started_at(self) -> float:
+        """Return when its process started, Unix seconds."""
+        return self._ask("/api/v1/status/runtimeinfo", {}, _RUNTIME, "runtime information").start_time.timestamp()
+
     def _ask(self, path: str, parameters: Parameters, answer: TypeAdapter[Envelope[T]], question: str) -> T:
         response = self._source.get(path, parameters)
         envelope = self._source.read(response, answer)
@@ -142,6 +147,7 @@ _FLAGS = TypeAdapter(Envelope[dict[str, str]])
 _TARGETS = TypeAdapter(Envelope[Targets])
 _EXEMPLARS = TypeAdapter(Envelope[list[ExemplarSeries]])
 _BUILD = TypeAdapter(Envelope[BuildInformation])
+_RUNTIME = TypeAdapter(Envelope[RuntimeInformation])
 
 
 def _series(matrix: MatrixResult) -> tuple[Series, ...]:

@@ -83,7 +83,7 @@ def test_prometheus_and_alertmanager_are_killed_and_drills_pass_again(fresh: Liv
     signs = {"status": degraded("Prometheus"), "the conductor's alerts": unknown, "the panel": stale}
     kill_until(fresh, "prometheus", signs)
     run = ended(fresh, run_id)
-    assert run.verdict == "error", run.reason
+    assert run.verdict == "error", run
     assert "Prometheus" in run.reason
     assert not [fault for fault in client.faults() if fault.state == "active"], "what the drill lit is out"
     until(lambda: sources.board.get().state == "fresh", "the panel's numbers again")
@@ -91,7 +91,7 @@ def test_prometheus_and_alertmanager_are_killed_and_drills_pass_again(fresh: Liv
     run_id = start_drill(fresh)
     kill_until(fresh, "alertmanager", {"status": degraded("Alertmanager")})
     run = ended(fresh, run_id)
-    assert run.verdict == "error", run.reason
+    assert run.verdict == "error", run
     assert "Alertmanager" in run.reason
 
     done = fresh.cli("drill", "run", "model-missing", "--json", timeout_s=200)

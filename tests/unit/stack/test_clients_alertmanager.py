@@ -39,9 +39,11 @@ def test_an_alert_that_prometheus_sends_is_held_with_its_times(tmp_path: Path) -
 
 def test_a_silenced_alert_says_so(tmp_path: Path) -> None:
     """It is suppressed and names the silence."""
+    before = time.time()
     with running_alertmanager(tmp_path) as alertmanager, AlertmanagerClient(alertmanager.url) as client:
         assert client.alerts() == ()
         now = time.time()
+        assert before <= client.started_at() <= now
         silence = {
             "matchers": [{"name": "alertname", "value": "Noise", "isRegex": False, "isEqual": True}],
             "startsAt": datetime.fromtimestamp(now, UTC).isoformat(),

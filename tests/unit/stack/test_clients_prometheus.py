@@ -144,6 +144,7 @@ def test_flags_and_version_are_read(client: PrometheusClient) -> None:
     assert client.flags()["query.lookback-delta"] == "5m"
     assert int(client.build_version().split(".")[0]) >= 2
     assert client.ready()
+    assert 0.0 <= time.time() - client.started_at() < 3600.0
 
 
 @pytest.mark.parametrize("ask", ["query", "query_range", "raw"])

@@ -28,9 +28,9 @@ from stack.hostmetrics.__main__ import parse_address
 from stack.hostmetrics.collector import READERS, HostCollector
 from stack.hostmetrics.errors import BadAddress
 from stack.hostmetrics.families import COLLECTOR_DURATION, COLLECTOR_SUCCESS, TIME, Reading
-from stack.ports import is_free
 from stack.probes import probe_now
 from stack.provision import ProgramMissing, provision
+from tests.ports import free_port
 from tests.realprom import running_prometheus
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,11 +48,6 @@ FOR_DASHBOARDS = {
     "node_time_seconds",
     "node_uname_info",
 }
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    return next(port for port in range(20100 + os.getpid() % 5000, 32000) if is_free(port))
 
 
 @contextmanager
