@@ -177,12 +177,13 @@ def test_settings_chosen_during_a_drill_are_kept(ground: Fireground) -> None:
 
 def test_alerts_say_what_they_wait_for(ground: Fireground) -> None:
     """Each rule is shown with its state, its last life and a sentence."""
+    assert ground.ends(ground.start(DRILL)).verdict == "passed"
     statuses = {status.alert: status for status in ground.client.alerts()}
     assert set(statuses) == {"Errors", "ErrorsToo", "Always", "Never", "LongLook", "LongRead"}
     assert (statuses["Always"].state, statuses["Always"].value) == ("firing", 1.0)
     assert statuses["Always"].waits_for.startswith("firing; delivered")
     assert statuses["Never"].waits_for == "condition is not true: 1 is not > 3"
-    assert statuses["Errors"].stages.pending is not None
+    assert statuses["Errors"].stages.firing is not None
 
 
 def test_a_service_restart_is_noticed(own_ground: Fireground) -> None:
