@@ -137,6 +137,10 @@ def _lose(settings: Settings, failure: str) -> None:
     closing = time.monotonic()
     provider.shutdown()
     assert time.monotonic() - closing < 5.5
+    lost = [
+        _value(provider, "otel_dropped_items_total", reason=reason) or 0 for reason in ("queue_full", "export_failed")
+    ]
+    assert sum(lost) == 1000, "every span is counted among the lost, however fast they failed"
 
 
 def test_requests_are_as_fast_with_a_blackhole_for_a_collector(trained: Path) -> None:
