@@ -76,6 +76,7 @@ def test_fault_alert_and_trace_from_the_panel(page: Page, stack: LiveStack) -> N
     visit(page, "Traces")
     page.get_by_label("Hit by a fault").click()
     page.get_by_role("option", name="error", exact=True).click()
+    expect(page.get_by_text("✓ ok")).to_have_count(0, timeout=SOON_MS)  # until then the list is the unfiltered one
     page.get_by_role("link").filter(has_text="POST /predict").first.click()
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON_MS)
     expect(page.get_by_text("fault.injected").first).to_be_visible(timeout=SOON_MS)
