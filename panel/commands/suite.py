@@ -23,13 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECKS = {
     "ruff check": ("ruff", "check", "."),
     "ruff format": ("ruff", "format", "--check", "."),
-    "mypy": ("mypy",),
+    "mypy": ("mypy", "--num-workers", "2"),
     "import-linter": ("lint-imports",),
 }
 DOCKER_TESTS = ("pytest", "-m", "docker", "tests/docker")
 """They run by themselves, after the others: building images takes the whole machine."""
-IN_COMPANY = ("-n", "3", "--dist", "loadgroup")
-"""Live tests wait more than they work: three at a time keep two cores busy."""
+IN_COMPANY = ("-n", "4", "--dist", "loadgroup")
+"""Two workers begin with the live tests, which wait more than they work, two at the other end (``tests/spread.py``)."""
+ALL_LIVE = "FIREDRILL_ALL_LIVE"
+"""Whether every drill of the library is run live, and not a sample of them; the tests read it."""
 RETRIED = 3
 """So many failed tests at most get a second run, alone: with more, it was not the machine."""
 
@@ -43,11 +45,23 @@ def run_everything(
         bool,
         typer.Option("--with-docker", help="Run the tests in containers too; CI=true does. May install an engine."),
     ] = False,
+    all_live: Annotated[
+        bool,
+        typer.Option(
+            "--all-live",
+            help=f"Run every drill of the library live, not a sample; {ALL_LIVE}=true does. Takes about a minute each.",
+        ),
+    ] = False,
 ) -> None:
     """Set up what the tests need and run all of them. Further arguments go to pytest, which then runs alone."""
+    if fast and all_live:
+        raise CommandError("--fast leaves out every live drill, --all-live asks for all of them: give one of the two")
     if not (ROOT / "tests").is_dir():
         raise CommandError(f"no tests beside the code in {ROOT}; run this from a checkout")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would compile the same modules anew
+    if all_live:
+        environment[ALL_LIVE] = "true"
     if not fast:
         _install_parts()
     failed: list[str] = []

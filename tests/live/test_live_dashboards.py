@@ -29,7 +29,7 @@ from stack.rules.file import RecordingRule, RuleFile
 from stack.rules.read import load_rules
 from tests.live.conftest import LiveStack, until
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300), pytest.mark.xdist_group("dashboards")]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 DASHBOARDS = load_dashboards()
 GRAFANA = Path(__file__).resolve().parents[2] / "stack" / "config" / "grafana"

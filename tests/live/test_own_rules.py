@@ -16,7 +16,7 @@ from stack.clients.prometheus import PrometheusClient
 from stack.endpoints import HOST
 from tests.live.conftest import LiveStack, until
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(240), pytest.mark.xdist_group("own-rules")]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 RULES = """
 apiVersion: monitoring.coreos.com/v1

@@ -16,7 +16,7 @@ from stack.pace import WORKSHOP
 from stack.status import ComponentStatus, read_status
 from tests.live.conftest import LiveStack, until
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(360), pytest.mark.xdist_group("recovery")]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(360)]
 
 KILLS = 4
 """So many in a row make the supervisor wait longer each time, and not yet give up."""

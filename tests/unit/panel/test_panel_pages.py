@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import panel.app
-from panel import deps
+from panel import deps, sources
 from panel.queries import SIGNALS
 from stack.home import Home
 from stack.status import read_status
@@ -30,6 +30,8 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]
     """Return a function that serves a world and opens a page of the panel on it."""
     monkeypatch.setenv("FIREDRILL_HOME", str(tmp_path))
     monkeypatch.setenv("FIREDRILL_PACE", "workshop")
+    for patience in ("PROMETHEUS_TIMEOUT_S", "CONDUCTOR_TIMEOUT_S"):  # what is silent refuses; a busy machine does not
+        monkeypatch.setattr(sources, patience, 30.0)
     with ExitStack() as stack:
 
         def opened(world: World, page: str = "", *, silent: tuple[str, ...] = (), **query: str) -> AppTest:

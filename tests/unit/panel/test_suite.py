@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from panel.commands import suite
+from panel.commands.console import CommandError
 
 UNSTEADY = """\
 from pathlib import Path
@@ -22,6 +23,41 @@ def test_unsteady():
     mark.touch()
     assert seen
 """
+TOGETHER = """\
+import os
+import pytest
+
+@pytest.fixture
+def fresh():
+    return None
+
+@pytest.mark.parametrize("number", range(5))
+def test_of_a_module(number):
+    tell("module")
+
+@pytest.mark.parametrize("number", range(5))
+def test_apart(fresh, number):
+    tell(f"apart-{number}")
+
+@pytest.mark.xdist_group("named")
+@pytest.mark.parametrize("number", range(5))
+def test_named(number):
+    tell("named")
+
+def tell(group):
+    with open("told", "a") as file:
+        print(group, os.environ["PYTEST_XDIST_WORKER"], file=file)
+"""
+SPREAD = """\
+from tests.spread import (  # noqa: F401
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_configure_node,
+    pytest_xdist_make_scheduler,
+)
+"""
+IN_COMPANY = suite.IN_COMPANY
+ROOT = suite.ROOT
 BROKEN = """\
 import pytest
 
@@ -38,23 +74,34 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    live: x\n    browser: x\n")
     monkeypatch.setattr(suite, "ROOT", tmp_path)
     monkeypatch.setattr(suite, "CHECKS", {})
+    monkeypatch.setattr(suite, "IN_COMPANY", ())
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the plugins of these tests are none of the inner ones'
     return tmp_path
 
 
-def run(arguments: list[str]) -> int:
+@pytest.fixture
+def in_company(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests of the checkout run on as many workers as the real ones, spread in the same way."""
+    monkeypatch.setattr(suite, "IN_COMPANY", IN_COMPANY)
+    monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (checkout / "conftest.py").write_text(SPREAD)
+
+
+def run(arguments: list[str], *, fast: bool = True, all_live: bool = False) -> int:
     """Run the command without installing anything and return its exit status."""
     context = typer.Context(typer.main.get_command(typer.Typer(callback=lambda: None)), info_name="test")
     context.args = arguments
     try:
-        suite.run_everything(context, fast=True)
+        suite.run_everything(context, fast=fast, all_live=all_live)
     except typer.Exit as ended:
         return ended.exit_code
     return 0
 
 
-def test_what_fails_once_is_named(checkout: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_fails_once_is_named(checkout: Path, in_company: None, capfd: pytest.CaptureFixture[str]) -> None:
     """The run passes, and says which test did not at first."""
     (checkout / "tests" / "test_one.py").write_text(UNSTEADY)
     assert run([]) == 0
@@ -86,3 +133,39 @@ def test_a_selection_runs_once(checkout: Path, capfd: pytest.CaptureFixture[str]
     (checkout / "tests" / "test_one.py").write_text(UNSTEADY)
     assert run(["tests/test_one.py::test_unsteady"]) == 1
     assert "the failed ones alone" not in capfd.readouterr().out
+
+
+def test_groups_stay_together(checkout: Path, in_company: None) -> None:
+    """Tests of a module or a mark share a worker, and those with a stack of their own are groups of one."""
+    (checkout / "tests" / "test_one.py").write_text(TOGETHER)
+    assert run([]) == 0
+    told = [line.split() for line in (checkout / "told").read_text().splitlines()]
+    assert len(told) == 15
+    workers: dict[str, set[str]] = {}
+    for group, worker in told:
+        workers.setdefault(group, set()).add(worker)
+    assert {"module", "named"} | {f"apart-{number}" for number in range(5)} == set(workers)
+    assert all(len(seen) == 1 for seen in workers.values()), workers
+    assert len(set.union(*workers.values())) > 1, "groups are spread over workers"
+
+
+def test_all_live_reaches_the_tests(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option sets the variable that the live drills read; together with --fast it is refused."""
+    (checkout / "tests" / "test_one.py").write_text(
+        f"import os\n\ndef test_told():\n    assert os.environ[{suite.ALL_LIVE!r}] == 'true'\n"
+    )
+    monkeypatch.delenv(suite.ALL_LIVE, raising=False)
+    monkeypatch.setattr(suite, "_install_parts", lambda: None)
+    assert run([], fast=False) == 1
+    assert run([], fast=False, all_live=True) == 0
+    with pytest.raises(CommandError, match="--all-live"):
+        run([], fast=True, all_live=True)
+
+
+def test_modules_are_compiled_once(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that keeps Python from storing what it compiled does not keep the tests' processes from it."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (checkout / "tests" / "test_one.py").write_text(
+        "import sys\n\ndef test_stored():\n    assert not sys.dont_write_bytecode\n"
+    )
+    assert run([]) == 0

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 
 from service.errors import LoadFailure, ModelLoadFailed
 from service.models import store
@@ -61,9 +60,12 @@ def test_together_or_alone_a_picture_has_the_same_answer(
     assert together.confidence == pytest.approx([output.confidence[0] for output in alone], abs=1e-4)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_device_that_is_not_there_is_named_as_such(trained: Path) -> None:
     """CUDA on a machine without it is no damaged file: the reason says so, and the message what to set."""
+    import torch  # noqa: PLC0415 - seconds of import, which only its worker pays
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
     profile = DIGITS.with_options(Options(device="cuda"))
     with pytest.raises(ModelLoadFailed, match="MODEL_DEVICE=cpu") as refused:
         store.load(profile, store.artifact_dir(trained, profile))

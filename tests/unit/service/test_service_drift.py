@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
-from scipy import stats
 from service_bench import Bench
 
 from service.drift import LEAST_SHARE, ROW_WINDOW, STEP, DriftMonitor, ks, psi
@@ -53,6 +52,8 @@ class Lab:
 )
 def test_ks_is_scipys(window: list[float], quantiles: list[float]) -> None:
     """The two-sample statistic of window and quantiles, ties included."""
+    from scipy import stats  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     expected = stats.ks_2samp(window, quantiles, method="asymp").statistic
     assert ks(sorted(window), sorted(quantiles)) == pytest.approx(expected, abs=1e-12)
 
@@ -60,6 +61,8 @@ def test_ks_is_scipys(window: list[float], quantiles: list[float]) -> None:
 @pytest.mark.parametrize("kind", ["normal", "skewed", "few values", "constant"])
 def test_ks_against_percentiles_is_near_that_against_all_training_rows(kind: str) -> None:
     """Within 0.01, whether the window has drifted or not."""
+    from scipy import stats  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     rng = np.random.default_rng(3)
     draw: dict[str, Callable[[int], np.ndarray]] = {
         "normal": lambda size: rng.normal(size=size),
@@ -77,6 +80,8 @@ def test_ks_against_percentiles_is_near_that_against_all_training_rows(kind: str
 @settings(max_examples=50, deadline=None)
 def test_psi_is_jeffreys_divergence_of_the_binned_shares(seed: int, shift: float) -> None:
     """The sum of SciPy's two relative entropies over ten equally likely bins."""
+    from scipy import stats  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     rng = np.random.default_rng(seed)
     training, window = rng.normal(size=5000), rng.normal(shift, 1.0, ROW_WINDOW)
     percentiles = _percentiles(training)

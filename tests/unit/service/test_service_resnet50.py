@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 from service_bench import Bench, TickClock
 
@@ -38,6 +37,8 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_parameters_and_keys_are_those_of_the_official_files() -> None:
     """25,557,032 parameters under the names, and of the shapes, that the weight files have."""
+    import torch  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     with torch.device("meta"):
         network = PROFILE.network()
     assert sum(parameter.numel() for parameter in network.parameters()) == 25_557_032
@@ -69,6 +70,8 @@ def test_the_classes_are_a_thousand_different_ones() -> None:
 
 async def test_it_serves_uploads_with_seeded_weights(make: Callable[..., Bench], seeded: Path) -> None:
     """A picture of any shape gets one of the classes; its own examples do not drift."""
+    import torch  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     buffer = io.BytesIO()
     Image.linear_gradient("L").resize((300, 200)).save(buffer, "JPEG")
     bench = make(models=("resnet50",), model_name="resnet50", artifacts_dir=seeded, resnet50_weights="seeded")
@@ -84,6 +87,8 @@ async def test_it_serves_uploads_with_seeded_weights(make: Callable[..., Bench],
 
 def test_seeded_weights_are_the_same_every_time() -> None:
     """The seed gives the same weights, and leaves the caller's random state alone."""
+    import torch  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -94,6 +99,8 @@ def test_seeded_weights_are_the_same_every_time() -> None:
 
 def test_a_file_of_ones_own_is_used_and_checked(tmp_path: Path) -> None:
     """A state dict by path is loaded; a wrong hash in its name, other keys, or code inside are refused."""
+    import torch  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     network = weights_of(SEEDED.options, PROFILE.network, 3)
     buffer = io.BytesIO()
     torch.save(network.state_dict(), buffer)

