@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -37,6 +38,10 @@ class ActiveFault:
     seed: int
     points: frozenset[Point]
     started_at: float
+    clock: Callable[[], float]
+    """Seconds that never go back: the event loop's own time, which the ramp goes by."""
+    ramp_s: float = 0.0
+    dead_man_s: float | None = None
     injections: int = 0
     ended_at: float | None = None
     end_reason: EndReason | None = None
@@ -47,7 +52,9 @@ class ActiveFault:
     def __post_init__(self) -> None:
         self.shown: dict[str, JsonValue] = self.fault.parameters.model_dump(mode="json")
         self._dice = random.Random(self.seed)
-        self._endpoint = endpoint_pattern(self.target.endpoint) if self.target.endpoint else None
+        self._lit_at = self.clock()
+        self.only_endpoint = self.target.endpoint or self.fault.endpoint
+        self._endpoint = endpoint_pattern(self.only_endpoint) if self.only_endpoint else None
 
     def hits(self, call: CallInfo) -> bool:
         """Decide whether this call at a seam is hit: still active, in the target, and the dice say so."""
@@ -63,8 +70,19 @@ class ActiveFault:
         """Decide whether this load of ``model`` is hit; loads have no endpoint."""
         return not self.out.is_set() and self.target.model in (None, model) and self._roll()
 
+    def hits_span(self) -> bool:
+        """Decide whether a finished span is hit; a span on its way out has neither model nor endpoint."""
+        return not self.out.is_set() and self._roll()
+
     def _roll(self) -> bool:
-        return self.probability >= 1.0 or self._dice.random() < self.probability
+        share = self.share()
+        return (share >= 1.0 and not self.ramp_s) or self._dice.random() < share
+
+    def share(self) -> float:
+        """Return the probability of this moment: it rises evenly from 0 while the ramp lasts."""
+        if not self.ramp_s:
+            return self.probability
+        return self.probability * min(1.0, (self.clock() - self._lit_at) / self.ramp_s)
 
     async def pause(self, seconds: float) -> None:
         """Wait ``seconds``, or until this fault is put out, whichever comes first."""
@@ -86,6 +104,9 @@ class ActiveFault:
             probability=self.probability,
             ttl_s=self.ttl_s,
             seed=self.seed,
+            place=self.fault.place,
+            ramp_s=self.ramp_s,
+            dead_man_s=self.dead_man_s,
             state="active" if self.ended_at is None else "ended",
             started_at=self.started_at,
             ends_at=self.started_at + self.ttl_s,

@@ -69,6 +69,9 @@ def create_control_app(
         record = await injector.put_out(request.path_params["fault_id"])
         return _json(record.model_dump_json().encode())
 
+    async def heartbeat(_: Request) -> Response:
+        return JSONResponse({"guarded": injector.heartbeat()})
+
     async def reset(_: Request) -> Response:
         return _json(_RECORDS.dump_json(await injector.reset()))
 
@@ -78,6 +81,7 @@ def create_control_app(
         Route("/faults", list_faults, methods=["GET"]),
         Route("/faults", light, methods=["POST"]),
         Route("/faults/{fault_id}", put_out, methods=["DELETE"]),
+        Route("/heartbeat", heartbeat, methods=["POST"]),
         Route("/reset", reset, methods=["POST"]),
     ]
     return Starlette(
@@ -85,6 +89,11 @@ def create_control_app(
         middleware=[Middleware(Gate, token=token, hosts=hosts)],
         exception_handlers={FaultError: _fault_error, HTTPException: _http_error},
     )
+
+
+def status_of(error: Exception) -> tuple[int, str]:
+    """Return the HTTP status and the type that an error of the injector is answered with."""
+    return next((entry for cls, entry in _STATUS.items() if isinstance(error, cls)), (500, "internal"))
 
 
 def _json(body: bytes, status: int = 200) -> Response:
@@ -102,8 +111,7 @@ async def _body(request: Request) -> bytes:
 
 
 async def _fault_error(_: Request, error: Exception) -> Response:
-    status, kind = next((entry for cls, entry in _STATUS.items() if isinstance(error, cls)), (500, "internal"))
-    return refusal(status, kind, str(error))
+    return refusal(*status_of(error), str(error))
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

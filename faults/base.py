@@ -9,14 +9,18 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from faults.calls import CallInfo as CallInfo  # noqa: PLC0414 - the contract's, wherever it is written down
+from faults.calls import FeatureInfo as FeatureInfo  # noqa: PLC0414 - as above
+from faults.calls import Output as Output  # noqa: PLC0414 - as above
+from faults.calls import Reply as Reply  # noqa: PLC0414 - as above
 from faults.errors import UnknownFaultKind
+from faults.hosts import Picture
 
 MAX_TTL_S = 24 * 3600.0
 
@@ -24,9 +28,15 @@ Rows = list[list[float]]
 Pause = Callable[[float], Awaitable[None]]
 """Wait so many seconds, or until the fault ends: every wait of a fault goes through it."""
 Clock = Literal["run", "modelled", "live-only"]
-EndReason = Literal["expired", "rolled_back", "reset", "shutdown", "failed"]
-Point = Literal["request", "preprocess", "queue", "model_prediction", "inputs", "load"]
-"""Where a fault can act: on an HTTP request, inside a stage of a prediction, on its rows, on a model's load."""
+EndReason = Literal["expired", "rolled_back", "reset", "shutdown", "failed", "abandoned"]
+Point = Literal[
+    "request", "preprocess", "queue", "model_prediction", "inputs", "pictures", "predictions", "load", "spans"
+]
+"""Where a fault can act: on an HTTP request, inside a stage of a prediction, on its rows or its pictures, on what the
+model answers, on a model's load, on finished spans on their way out."""
+Place = Literal["service", "traffic", "stack"]
+"""Which process holds a fault: the service, the traffic generator, or the conductor, which acts on other processes and
+containers from outside."""
 
 
 class Parameters(BaseModel):
@@ -60,6 +70,15 @@ class FaultRequest(BaseModel):
     probability: float = Field(default=1.0, gt=0.0, le=1.0, description="Share of the targeted calls that are hit.")
     ttl_s: float = Field(gt=0.0, le=MAX_TTL_S, description="Seconds until the fault ends by itself; mandatory.")
     seed: int | None = Field(default=None, ge=0, description="Seed of every random decision; drawn where empty.")
+    ramp_s: float = Field(
+        default=0.0, ge=0.0, le=MAX_TTL_S, description="Seconds in which the probability rises evenly from 0."
+    )
+    dead_man_s: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=MAX_TTL_S,
+        description="Seconds without a heartbeat after which it is put out; empty: only its time to live ends it.",
+    )
     id: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
@@ -77,6 +96,9 @@ class FaultRecord(BaseModel):
     probability: float
     ttl_s: float
     seed: int
+    place: Place = "service"
+    ramp_s: float = 0.0
+    dead_man_s: float | None = None
     state: Literal["active", "ended"]
     started_at: float
     ends_at: float
@@ -113,53 +135,30 @@ class FaultKind(BaseModel):
     title: str
     summary: str
     clock: Clock
+    place: Place = "service"
+    restarts: bool = Field(default=False, description="Whether what it acts on is expected to go down with it.")
     schema_: dict[str, JsonValue] = Field(alias="schema")
     effect: Effect
     presets: dict[str, Preset]
     available: bool = True
     unavailable_because: str | None = None
+    max_ttl_s: float = Field(default=MAX_TTL_S, description="The longest time to live that the operator allows.")
+    max_probability: float = Field(default=1.0, description="The largest share of calls that the operator allows.")
+    allowed_models: list[str] | None = Field(default=None, description="Models that a target must name; None: any.")
+    allowed_endpoints: list[str] | None = Field(default=None, description="Within which a target must lie; None: any.")
 
     model_config = ConfigDict(populate_by_name=True)
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer that a fault gives in the app's place."""
-
-    status: int
-    message: str
-
-
-class CallInfo(Protocol):
-    """One call at a seam."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model that is called; empty where the app has none."""
-
-    @property
-    def endpoint(self) -> str:
-        """Path or route template of the call."""
-
-
-class FeatureInfo(Protocol):
-    """Training statistics of one feature."""
-
-    @property
-    def minimum(self) -> float:
-        """Smallest training value."""
-
-    @property
-    def maximum(self) -> float:
-        """Largest training value."""
-
-    @property
-    def std(self) -> float:
-        """Standard deviation of the training values."""
-
-
 class Host(Protocol):
-    """The process that a fault acts on, beyond the calls that pass its seams."""
+    """The process that a fault acts on, beyond the calls that pass its seams.
+
+    What only some hosts can do stands in protocols of its own in ``faults.hosts``, which a kind asks for.
+    """
+
+    @property
+    def place(self) -> Place:
+        """Which process this is."""
 
     @property
     def models(self) -> Sequence[str]:
@@ -174,6 +173,10 @@ class Host(Protocol):
 
     async def unload_model(self, name: str) -> None:
         """Forget the loaded ``name``, so that the next load is a cold one."""
+
+
+def _uncounted() -> None:
+    """Stands in for the injector's counting until there is one."""
 
 
 P = TypeVar("P", bound=Parameters)
@@ -191,15 +194,37 @@ class Fault(ABC, Generic[P]):
     parameters_type: ClassVar[type[Parameters]]
     effect: ClassVar[Effect]
     clock: ClassVar[Clock] = "run"
+    place: ClassVar[Place] = "service"
+    restarts: ClassVar[bool] = False
+    """Whether what it acts on is expected to go down with it, so that a drill takes no restart for an accident."""
+    endpoint: ClassVar[str | None] = None
+    """The one path that it acts on where its target names none; such a path need not be free of ``EXEMPT``."""
     needs_models: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Preset]] = MappingProxyType({})
 
     def __init__(self, parameters: P, target: Target, rng: random.Random) -> None:
         self.parameters, self.target, self.rng = parameters, target, rng
+        self.acted: Callable[[], None] = _uncounted
+        """To be called each time it acts otherwise than by a hook, such as by a signal sent: the injector counts it."""
+        self.ttl_s = MAX_TTL_S
+        """Seconds that it burns at most; the injector sets it, and keeps it."""
+
+    @classmethod
+    def unavailable(cls, host: Host) -> str | None:
+        """Return why ``host`` cannot bring this kind about, as a clause such as "it needs a service with models"."""
+        return "it needs a service with models" if cls.needs_models and not host.models else None
+
+    @classmethod
+    def growth_s(cls, parameters: P) -> float:  # noqa: ARG003 - a kind overrides it and may look
+        """Return how many seconds it takes, once lit, until it is as strong as it gets; 0 where it is so at once."""
+        return 0.0
 
     @abstractmethod
     def points(self, host: Host) -> frozenset[Point]:
-        """Return where this fault, with these parameters, acts in ``host``; no other hook of it is called."""
+        """Return where this fault, with these parameters, acts in ``host``; no other hook of it is called.
+
+        Empty where it acts as a whole, from ``apply`` to ``rollback``; then it takes no probability and no ramp.
+        """
 
     async def apply(self, host: Host) -> None:
         """Bring the fault about where it is more than its hooks; raise and leave nothing behind on failure."""
@@ -218,9 +243,21 @@ class Fault(ABC, Generic[P]):
         """Return the rows that the model shall see instead of ``rows`` (n_rows x n_features)."""
         return rows
 
+    def on_pictures(self, call: CallInfo, pictures: Sequence[Picture]) -> Sequence[Picture]:
+        """Return the pictures that the model shall see instead of ``pictures``."""
+        return pictures
+
+    def on_predictions(self, call: CallInfo, output: Output) -> Output:
+        """Return what the caller shall be answered, and the metrics shall see, instead of ``output``."""
+        return output
+
     def on_load(self, model: str, directory: Path) -> Path:
         """Return the artifact folder that shall be loaded instead of ``directory``."""
         return directory
+
+    def on_span(self) -> bool:
+        """Say whether a finished span goes on to whoever collects spans; False loses it."""
+        return True
 
 
 _KINDS: dict[str, type[Fault[Parameters]]] = {}

@@ -5,7 +5,8 @@ FaultError
 ├── UnknownFault
 ├── BadFaultRequest        parameters, target, probability or time to live out of bounds
 ├── FaultNotApplied        the fault could not be brought about; nothing of it remains
-├── FaultUnavailable       this process offers no seam for it
+├── FaultUnavailable       this process offers no seam for it, or the operator forbids it
+├── BadLimits              a file of the operator's limits that says something it cannot mean
 └── (kinds, clients and processes add theirs beside the code that raises them)
 """
 
@@ -53,6 +54,15 @@ class FaultNotApplied(FaultError):  # noqa: N818 - as above
 class FaultUnavailable(FaultError):  # noqa: N818 - as above
     """The process that this injector is attached to does not offer what the fault needs."""
 
-    def __init__(self, kind: str, needs: str) -> None:
-        self.kind, self.needs = kind, needs
-        super().__init__(f"fault {kind!r} is unavailable here: it needs {needs}")
+    def __init__(self, kind: str, because: str) -> None:
+        self.kind, self.because = kind, because
+        super().__init__(f"fault {kind!r} is unavailable here: {because}")
+
+
+class BadLimits(FaultError):  # noqa: N818 - as above
+    """The operator's limits were refused; ``problems`` has one sentence for each thing that is wrong with them."""
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        self.source, self.problems = source, tuple(problems)
+        listed = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"the limits in {source} cannot be used; correct or remove the file (docs/limits.md):{listed}")

@@ -14,12 +14,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from pydantic import JsonValue
 
-from faults.base import catalogue
-from faults.injector import Injection, Injector
+from faults.acts import Injection
+from faults.injector import Injector
+
+BESIDE_CALLS = frozenset({"host", "spans"})
+"""Points where no call is hit: whatever span is the current one has nothing to do with it."""
 
 
 class FaultCollector(Collector):
-    """``firedrill_fault_active`` and ``firedrill_fault_injections_total`` for every kind, born with 0."""
+    """``firedrill_fault_active`` and ``firedrill_fault_injections_total`` for each kind of its process, born with 0."""
 
     def __init__(self, injector: Injector) -> None:
         self._injector = injector
@@ -29,7 +32,7 @@ class FaultCollector(Collector):
         active, injections = self._injector.active(), self._injector.injections()
         gauge = GaugeMetricFamily("firedrill_fault_active", "Active faults.", labels=["kind"])
         counter = CounterMetricFamily("firedrill_fault_injections", "Calls that a fault acted on.", labels=["kind"])
-        for kind in sorted(catalogue()):
+        for kind in self._injector.names():
             gauge.add_metric([kind], active.get(kind, 0))
             counter.add_metric([kind], injections.get(kind, 0))
         yield gauge
@@ -41,7 +44,7 @@ def span_marker(now: Callable[[], float]) -> Callable[[Injection], None]:
 
     def mark(injection: Injection) -> None:
         span = trace.get_current_span()
-        if span.is_recording():
+        if span.is_recording() and injection.point not in BESIDE_CALLS:
             attributes = {f"fault.parameters.{name}": _plain(value) for name, value in injection.parameters.items()}
             attributes |= {"fault.id": injection.fault_id, "fault.kind": injection.kind, "fault.point": injection.point}
             span.add_event("fault.injected", attributes, timestamp=int(now() * 1e9))

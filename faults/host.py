@@ -6,9 +6,16 @@ import os
 import tempfile
 from pathlib import Path
 
+from faults.base import Place
+
 
 class BareHost:
     """A process without models. Faults that need more than HTTP requests are refused before they touch it."""
+
+    @property
+    def place(self) -> Place:
+        """The app's own process, as the service is."""
+        return "service"
 
     @property
     def models(self) -> tuple[str, ...]:

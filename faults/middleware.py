@@ -69,9 +69,12 @@ def header_request_id(scope: Scope) -> str:
 
 
 async def _answer(reply: Reply, request_id: str, send: Send) -> None:
-    """Send ``reply`` in the shape of the service's own errors."""
+    """Send ``reply`` in the shape of the service's own errors, or the text that it brings."""
     kind = _TYPES.get(reply.status) or ("client_error" if reply.status < 500 else "server_error")
     body = json.dumps({"error": {"type": kind, "message": reply.message, "request_id": request_id}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    media = b"application/json"
+    if reply.text is not None:
+        body, media = reply.text.encode(), b"text/plain; version=0.0.4; charset=utf-8"
+    headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

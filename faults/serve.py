@@ -21,16 +21,21 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Scope
 
 from faults.api import create_control_app
+from faults.base import CallInfo
 from faults.errors import FaultError
 from faults.exposition import FaultCollector, span_marker
 from faults.injector import Injector
+from faults.limitfile import read_limits
+from faults.limits import UNLIMITED, Limits
 from faults.middleware import FaultMiddleware
 from faults.replicas import supervise
 from faults.scratch import open_scratch
+from faults.service_host import ArrayPicture, ServiceHost
 from faults.sockets import bind
 from service.clock import SystemClock
 from service.errors import ServiceError
-from service.models.registry import Models
+from service.images import Pixels
+from service.models.base import Output
 from service.replicas import CANNOT_START, Replica, replica_of
 from service.seams import Seams
 from service.server import LiveService, Server, build_live_service, listen_to_signals, server
@@ -41,37 +46,6 @@ from stack.home import Home, endpoints_from_environment
 
 STOPPED_BY_ITSELF = 1
 _MODEL_PATH = re.compile(r"(?:/predict|/v2/models)/([^/]+)")
-
-
-class ServiceHost:
-    """The service process as the faults see it. Its models are known once the app is built."""
-
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
-        self._models: Models | None = None
-
-    def serve(self, models: Models) -> None:
-        """Take the app's models."""
-        self._models = models
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Names of the served models."""
-        return self._models.names if self._models is not None else ()
-
-    @property
-    def scratch(self) -> Path:
-        """This process's private folder."""
-        return self._scratch
-
-    async def reload_model(self, name: str) -> bool:
-        """Load ``name`` anew and return whether that worked; the service logs and counts a failure."""
-        return self._models is not None and await self._models.reload(name)
-
-    async def unload_model(self, name: str) -> None:
-        """Forget the loaded ``name``."""
-        if self._models is not None:
-            await self._models.unload(name)
 
 
 def seams_of(injector: Injector, default_model: str) -> Seams:
@@ -89,7 +63,27 @@ def seams_of(injector: Injector, default_model: str) -> Seams:
             app, injector, model_of=model_of, request_id_of=lambda scope: exchange_of(scope).request_id
         )
 
-    return Seams(middleware=[attach], stages=[injector.stage], inputs=[injector.inputs], loads=[injector.load])
+    def pictures(call: CallInfo, pixels: Sequence[Pixels]) -> Sequence[Pixels]:
+        if not injector.acts_at("pictures"):
+            return pixels
+        changed = injector.pictures(call, [ArrayPicture(one) for one in pixels])
+        return [picture.pixels for picture in changed if isinstance(picture, ArrayPicture)]
+
+    def predictions(call: CallInfo, output: Output) -> Output:
+        if not injector.acts_at("predictions"):
+            return output
+        changed = injector.predictions(call, output)
+        return Output(tuple(changed.values), tuple(changed.classes), tuple(changed.confidence))
+
+    return Seams(
+        middleware=[attach],
+        stages=[injector.stage],
+        inputs=[injector.inputs],
+        pictures=[pictures],
+        predictions=[predictions],
+        loads=[injector.load],
+        spans=[injector.span],
+    )
 
 
 def stack_settings(home: Home, endpoints: Endpoints) -> Settings:
@@ -108,16 +102,24 @@ def stack_settings(home: Home, endpoints: Endpoints) -> Settings:
 
 
 def build(
-    settings: Settings, scratch: Path, token: str, hosts: frozenset[str] = frozenset(), *, name: str = ""
+    settings: Settings,
+    scratch: Path,
+    token: str,
+    hosts: frozenset[str] = frozenset(),
+    *,
+    name: str = "",
+    limits: Limits = UNLIMITED,
 ) -> tuple[LiveService, Injector, Starlette]:
     """Return the service with an injector attached, the injector, and its control app; raise ``BadSettings``.
 
-    The control app answers on loopback and to the names of ``hosts``. ``name`` is what logs call one of several.
+    The control app answers on loopback and to the names of ``hosts``. ``name`` is what logs call one of several;
+    ``limits`` are the operator's.
     """
-    clock, host = SystemClock(), ServiceHost(scratch)
-    injector = Injector(host, rng=random.Random(), now=clock.time, on_injection=span_marker(clock.time))
+    clock, sent = SystemClock(), settings.enable_tracing and settings.otel_traces_exporter == "otlp"
+    host = ServiceHost(scratch, exports_spans=sent)
+    injector = Injector(host, rng=random.Random(), now=clock.time, on_injection=span_marker(clock.time), limits=limits)
     live = build_live_service(settings, seams_of(injector, settings.model_name), replica=name)
-    host.serve(live.app.state.models)
+    host.serve(live.app.state.models, live.app.state.queue, live.registry, live.compute)
     live.registry.register(FaultCollector(injector))
     control = create_control_app(injector, token, instance=uuid.uuid4().hex, started_at=clock.time(), hosts=hosts)
     return live, injector, control
@@ -174,12 +176,13 @@ def main() -> int:
         if replica is not None:
             replica.die_with_parent()
         settings = stack_settings(home, endpoints)
+        limits = read_limits(home)
         if replica is None and settings.workers > 1:
             return supervise(settings, endpoints)
         sockets = sockets_of(endpoints, replica)
         scratch = open_scratch(home.run / "scratch")
         name = "" if replica is None else endpoints.address(f"replica#{replica.index}")
-        live, injector, control = build(settings, scratch, home.token(), endpoints.names, name=name)
+        live, injector, control = build(settings, scratch, home.token(), endpoints.names, name=name, limits=limits)
     except (ServiceError, FaultError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the start stops here, before there is a log
         return CANNOT_START

@@ -71,8 +71,9 @@ def create_app(
     seams: Seams,
     instance: str = "",
 ) -> FastAPI:
-    """Return the service; its models load in the app's lifespan. ``app.state.models`` is their ``Models``.
+    """Return the service; its models load in the app's lifespan.
 
+    ``app.state.models`` is their ``Models``, ``app.state.queue`` the ``PredictionQueue`` that they share.
     Its log lines name the ``instance`` where one is given.
 
     Raises ``BadSettings`` where a served model has no profile, and ``BadDialects``. Providers and compute stay the
@@ -125,6 +126,7 @@ def create_app(
         },
     )
     app.state.models = models
+    app.state.queue = queue
     add_error_answers(app)
     add_predictions(app.router, settings, models=models, inference=inference, clock=clock)
     app.include_router(build_router(settings, models=models, inference=inference, clock=clock))

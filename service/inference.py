@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from weakref import WeakKeyDictionary
 
@@ -16,7 +16,9 @@ from service.clock import Clock, utc
 from service.compute import Compute
 from service.departure import UntilGone
 from service.errors import PredictionFailed, QueueFull, RequestError, RequestTimedOut
+from service.images import Pixels
 from service.models.base import Items, Output, Rows
+from service.models.parts.pictures import PictureProfile
 from service.models.registry import Models, Serving
 from service.seams import Call, Seams, Stage
 from service.telemetry.logs import Log
@@ -123,7 +125,7 @@ class Inference:
 
     async def _stages(self, serving: Serving, read: Callable[[], Items], call: Call, *, decode: bool) -> Output:
         """Go through the stages, each in its span, which is the current one where a hook may ask for it."""
-        hooked = bool(self._seams.stages or self._seams.inputs)
+        hooked = bool(self._seams.stages or self._seams.inputs or self._seams.pictures)
         with self._tracing.stage(Stage.PREPROCESS.value, current=hooked):
             if self._seams.stages:
                 await self._hooks(Stage.PREPROCESS, call)
@@ -157,13 +159,15 @@ class Inference:
         with self._tracing.stage(
             Stage.MODEL_PREDICTION.value,
             {"model.name": call.model, "model.version": model.version},
-            current=bool(self._seams.stages),
+            current=bool(self._seams.stages or self._seams.predictions),
         ) as span:
             exemplar = exemplar_of(span.get_span_context())
             try:
                 output = await ticket.output()
                 if self._seams.stages:
                     await self._hooks(Stage.MODEL_PREDICTION, call)
+                for hook in self._seams.predictions:
+                    output = hook(call, output)
             finally:
                 seconds = self._clock.perf() - ticket.started
                 series.inference.observe(seconds, exemplar)
@@ -199,6 +203,12 @@ class Inference:
     def _acted_on(self, serving: Serving, items: Items, call: Call) -> tuple[Items, Rows]:
         """Return the inputs and the features that the drift check sees of them, after the input hooks."""
         profile = serving.model.profile
+        if self._seams.pictures and isinstance(profile, PictureProfile):
+            pixels: Sequence[Pixels] = [picture.pixels for picture in items]
+            for change in self._seams.pictures:
+                pixels = change(call, pixels)
+            if any(new is not picture.pixels for new, picture in zip(pixels, items, strict=True)):
+                items = [profile.pictured(new) for new in pixels]
         seen = rows = profile.observed(items)
         for hook in self._seams.inputs:
             rows = hook(call, rows, serving.model.statistics.features)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 Parameters = dict[str, JsonValue]
 
@@ -110,7 +110,7 @@ class ModelMetadata(BaseModel):
 class IndexForm(BaseModel):
     """Body of ``/v2/repository/index``."""
 
-    ready: bool = False
+    ready: StrictBool = False
 
 
 class IndexEntry(BaseModel):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from service.models.base import FeatureStatistics
+from service.images import Pixels
+from service.models.base import FeatureStatistics, Output
 
 
 class Stage(StrEnum):
@@ -37,7 +38,10 @@ Rows = list[list[float]]
 Middleware = Callable[[ASGIApp], ASGIApp]
 StageHook = Callable[[str, Call], Awaitable[None]]
 InputHook = Callable[[Call, Rows, Sequence[FeatureStatistics]], Rows]
+PictureHook = Callable[[Call, Sequence[Pixels]], Sequence[Pixels]]
+PredictionHook = Callable[[Call, Output], Output]
 LoadHook = Callable[[str, Path], Path]
+SpanHook = Callable[[], bool]
 
 
 @dataclass
@@ -51,5 +55,14 @@ class Seams:
     that what they do to one request holds up neither a batch nor a worker."""
     inputs: list[InputHook] = field(default_factory=list)
     """Given the validated rows before the drift check and the model; returns the rows to go on with."""
+    pictures: list[PictureHook] = field(default_factory=list)
+    """Given the pixels of decoded pictures, from 0 to 1, before the drift check and the model; returns those to go on
+    with, of the same shapes."""
+    predictions: list[PredictionHook] = field(default_factory=list)
+    """Given what the model answered to one request, before metrics, spans and the caller see it; returns what they
+    shall see."""
     loads: list[LoadHook] = field(default_factory=list)
     """Given a model's name and the artifact folder about to be loaded; returns the folder to load instead."""
+    spans: list[SpanHook] = field(default_factory=list)
+    """Asked once for each finished span on its way to the exporter; where one says False the span is lost, and
+    counted as ``filtered``."""

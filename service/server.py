@@ -67,7 +67,8 @@ def build_live_service(settings: Settings, seams: Seams | None = None, *, replic
     compute = ThreadCompute(settings.inference_workers)
     ids = RandomIds(random.Random())
     instance = uuid.uuid4().hex
-    tracer_provider = build_tracer_provider(settings, ids, instance)
+    seams = seams or Seams()
+    tracer_provider = build_tracer_provider(settings, ids, instance, seams.spans)
     logger_provider = build_logger_provider(settings, instance)
     exporters = [tracer_provider.exporter, logger_provider.exporter if logger_provider else None]
     registry.register(ExportCollector([exporter for exporter in exporters if exporter]))
@@ -80,7 +81,7 @@ def build_live_service(settings: Settings, seams: Seams | None = None, *, replic
         tracer_provider=tracer_provider,
         logger_provider=logger_provider,
         compute=compute,
-        seams=seams or Seams(),
+        seams=seams,
         instance=replica,
     )
     return LiveService(app, settings, registry, compute, tracer_provider, logger_provider)

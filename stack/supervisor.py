@@ -16,6 +16,7 @@ from stack.child import Child, describe_exit
 from stack.component import ROOT, Component, check_table, child_environment
 from stack.errors import StackError
 from stack.events import Event, EventKind, OnEvent
+from stack.expected import ends_are_expected
 from stack.locks import FileLock
 from stack.logbook import Logbook, LogLine
 from stack.plan import Plan
@@ -123,6 +124,8 @@ class Supervisor:
             lived = time.monotonic() - born
             unit.ready.clear()
             unit.quick_deaths = unit.quick_deaths + 1 if lived < self._policy.quick_s else 0
+            if ends_are_expected(self._plan.home, unit.name):
+                unit.quick_deaths = min(unit.quick_deaths, self._policy.attempts - 1)
             given_up = unit.quick_deaths >= self._policy.attempts
             if self._phase == "starting" and (not unit.was_ready or given_up):
                 self._set(unit, "stopped", reason)
@@ -235,6 +238,7 @@ class Supervisor:
             traffic=self._plan.traffic,
             workers=self._plan.workers,
             table=self._table,
+            app=self._plan.app.url if self._plan.app is not None else "",
             units=[unit.state for unit in self._units.values()],
         )
         with contextlib.suppress(OSError):  # a full disk costs `status` its news, not the stack its life

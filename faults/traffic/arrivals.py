@@ -19,6 +19,11 @@ class Arrivals:
         self.due = start
         self.advance()
 
+    def change_rate(self, rate: float, now: float) -> None:
+        """Go on from ``now`` at ``rate``: gaps have no memory, so that the next one is simply drawn anew."""
+        self._rate, self.due = rate, now
+        self.advance()
+
     def advance(self) -> None:
         """Move ``due`` to the next intended start. It never depends on what became of earlier requests."""
         if self._rate <= 0.0:

@@ -45,8 +45,8 @@ class Feed:
             await self._wanted.wait()
             await self._persist()
 
-    async def check(self, settings: TrafficSettings) -> None:
-        """Raise ``BadTrafficSettings`` for a mix that the service does not serve, as far as it can be asked."""
+    async def check(self, settings: TrafficSettings) -> TrafficSettings:
+        """Return ``settings``; raise ``BadTrafficSettings`` for a mix that the service is known not to serve."""
         if settings.rate > 0.0 and not any(settings.models.values()):
             raise BadTrafficSettings(["models: at least one weight must be above 0"])
         if self._unserved(settings):
@@ -57,6 +57,7 @@ class Feed:
         if unserved := self._unserved(settings):
             names = ", ".join(self.served or ()) or "no model"
             raise BadTrafficSettings(f"models.{name}: unknown model; the service serves {names}" for name in unserved)
+        return settings
 
     async def fetch(self) -> bool:
         """Fetch and use the inputs; return whether every model has some. Raise ``TrafficError``."""

@@ -18,6 +18,8 @@ from faults.traffic.inputs import Mix, ModelInputs
 from faults.traffic.meter import Meter
 from faults.traffic.transport import Request, Transport
 
+MAX_RATE = 5000.0
+"""Requests per second beyond which no fault multiplies the rate: what settings may ask for at most, too."""
 TIMEOUT_S = 30.0
 MAX_IN_FLIGHT = 500
 BURST = 500
@@ -52,6 +54,7 @@ class Generator:
         self._inputs: Mapping[str, ModelInputs] = {}
         self._mix: Mix | None = None
         self._arrivals: Arrivals | None = None
+        self._factors: dict[object, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reached = True
@@ -73,6 +76,17 @@ class Generator:
         """What it lacks to send the whole mix, and why; empty where nothing lacks."""
         lacking = [name for name, weight in self.settings.models.items() if weight > 0.0 and name not in self._inputs]
         return f"inputs for {', '.join(lacking)}: {self.reason}" if lacking else ""
+
+    @property
+    def factor(self) -> float:
+        """By how much faults multiply the rate of the settings now."""
+        return math.prod(self._factors.values())
+
+    @property
+    def rate(self) -> float:
+        """Requests per second that are sent now: the settings' rate, and what faults make of it."""
+        asked = self.settings.rate * self.factor
+        return min(asked, max(MAX_RATE, self.settings.rate))
 
     @property
     def in_flight(self) -> int:
@@ -100,6 +114,16 @@ class Generator:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks))
 
+    def multiply(self, holder: object, factor: float) -> None:
+        """Send ``factor`` times as much for ``holder``, from now on and whatever the settings; counts go on."""
+        self._factors[holder] = factor
+        self._change_rate()
+
+    def leave_alone(self, holder: object) -> None:
+        """Take the factor of ``holder`` back; harmless where it has none."""
+        if self._factors.pop(holder, None) is not None:
+            self._change_rate()
+
     def pause(self) -> None:
         """Schedule nothing more; requests under way go on."""
         if self._timer is not None:
@@ -125,6 +149,7 @@ class Generator:
             latency_s=self.meter.quantiles(),
             late_share=self.meter.late_share,
             waits_for=self.waits_for,
+            factor=self.factor,
         )
 
     def _remix(self) -> None:
@@ -139,7 +164,19 @@ class Generator:
         self._over.clear()
         now = asyncio.get_running_loop().time()
         rng = random.Random(self._seeds.getrandbits(64))
-        self._arrivals = Arrivals(rng, self.settings.rate, now, now + lasting_s)
+        self._arrivals = Arrivals(rng, self.rate, now, now + lasting_s)
+        self._tick()
+
+    def _change_rate(self) -> None:
+        """Go on with the schedule at the rate of this moment."""
+        if self._arrivals is None:
+            return
+        self._tick()  # what is due by now was due at the rate before
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._over.clear()
+        self._arrivals.change_rate(self.rate, asyncio.get_running_loop().time())
         self._tick()
 
     def _tick(self) -> None:
@@ -154,6 +191,8 @@ class Generator:
                 break
             self._begin(loop, mix.draw(), arrivals.due)
             arrivals.advance()
+        if self._timer is not None:
+            self._timer.cancel()
         if arrivals.due < math.inf:
             self._timer = loop.call_at(arrivals.due, self._tick)
         else:

@@ -79,12 +79,15 @@ class ModelInfo(BaseModel):
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """The bodies of one model, all of one content type."""
+    """The bodies of one model, all of one content type; of another app than the service, of one of its endpoints."""
 
     model: str
     usual: tuple[bytes, ...]
     strange: tuple[bytes, ...]
     content_type: str = JSON
+    method: str = "POST"
+    path: str = ""
+    """Where they go; empty for the model's own path."""
 
 
 def read_model_info(text: bytes, url: str) -> ModelInfo:
@@ -174,7 +177,9 @@ class Mix:
         """``weights`` names at least one model of ``inputs`` with a weight above 0."""
         chosen = {name: weight for name, weight in weights.items() if weight > 0.0 and name in inputs}
         self._rng = rng
-        self._models = [(name, f"/predict/{quote(name, safe='')}", inputs[name]) for name in chosen]
+        self._models = [
+            (name, inputs[name].path or f"/predict/{quote(name, safe='')}", inputs[name]) for name in chosen
+        ]
         self._bounds = list(accumulate(chosen.values()))
         self._ood_share = ood_share
         self._prefix = f"traffic-{rng.getrandbits(32):08x}-"
@@ -190,4 +195,4 @@ class Mix:
         bodies = inputs.strange if rng.random() < self._ood_share else inputs.usual
         self._drawn += 1
         body = bodies[math.floor(rng.random() * len(bodies))]
-        return Request(name, path, body, f"{self._prefix}{self._drawn}", inputs.content_type)
+        return Request(name, path, body, f"{self._prefix}{self._drawn}", inputs.content_type, inputs.method)

@@ -147,14 +147,14 @@ class HttpPool:
             raise BadTrafficStart("the service's URL", url, "http://host:port")
         self.url, self.address = url.rstrip("/"), parts.netloc.rpartition("@")[2]
         self._host, self._port, self._base = host, port, parts.path.rstrip("/")
-        self._heads: dict[tuple[str, str], bytes] = {}
+        self._heads: dict[tuple[str, str, str], bytes] = {}
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
 
     async def send(self, request: Request) -> int:
-        """Post ``request`` and return the status of its answer; raise ``NotSent`` or ``NoAnswer``."""
-        data = self._head(request.path, request.content_type) + b"%s\r\nContent-Length: %d\r\n\r\n%s" % (
+        """Send ``request`` and return the status of its answer; raise ``NotSent`` or ``NoAnswer``."""
+        data = self._head(request) + b"%s\r\nContent-Length: %d\r\n\r\n%s" % (
             request.id.encode("ascii"),
             len(request.body),
             request.body,
@@ -211,12 +211,13 @@ class HttpPool:
             raise NotSent(self.address, _reason(error)) from error
         return connection
 
-    def _head(self, path: str, content_type: str) -> bytes:
-        head = self._heads.get((path, content_type))
+    def _head(self, request: Request) -> bytes:
+        key = request.method, request.path, request.content_type
+        head = self._heads.get(key)
         if head is None:
-            head = self._heads[path, content_type] = (
-                f"POST {self._base}{path} HTTP/1.1\r\nHost: {self.address}\r\nUser-Agent: {AGENT}\r\n"
-                f"Content-Type: {content_type}\r\nX-Request-ID: "
+            head = self._heads[key] = (
+                f"{request.method} {self._base}{request.path} HTTP/1.1\r\nHost: {self.address}\r\n"
+                f"User-Agent: {AGENT}\r\nContent-Type: {request.content_type}\r\nX-Request-ID: "
             ).encode("ascii")
         return head
 

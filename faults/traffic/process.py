@@ -12,20 +12,29 @@ import signal
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import uvicorn
 from pydantic import ValidationError
 
+from faults import api
 from faults.drills.wire import TrafficSettings
+from faults.errors import BadLimits
+from faults.injector import Injector
+from faults.limitfile import read_limits
+from faults.limits import UNLIMITED, Limits
 from faults.traffic.errors import BadTrafficStart, TrafficError
 from faults.traffic.feed import Feed
 from faults.traffic.generator import Generator
+from faults.traffic.host import TrafficHost
 from faults.traffic.loop import run
+from faults.traffic.own import OwnFeed
 from faults.traffic.pool import HttpPool
 from faults.traffic.server import create_control_app
 from stack.home import Home, endpoints_from_environment
+from stack.own.app import OwnApp, app_from_environment
 
 RATE, SEED = "FIREDRILL_TRAFFIC_RATE", "FIREDRILL_SEED"
 BACKLOG = 128
@@ -43,11 +52,16 @@ class Start:
     token: str
     settings: TrafficSettings
     seed: int
+    app: OwnApp | None = None
+    limits: Limits = UNLIMITED
 
 
 def start_from_environment(environment: Mapping[str, str]) -> Start:
-    """Read the stack's place from the process environment, rate and seed from ``environment``."""
-    endpoints = endpoints_from_environment()
+    """Read the stack's place from the process environment, rate and seed from ``environment``.
+
+    Raises ``BadTrafficStart``, or ``BadLimits`` for a bad file of the operator's.
+    """
+    endpoints, app = endpoints_from_environment(), app_from_environment(environment)
     settings = TrafficSettings()
     if rate := environment.get(RATE):
         try:
@@ -58,12 +72,14 @@ def start_from_environment(environment: Mapping[str, str]) -> Start:
     if not seed.isdecimal():
         raise BadTrafficStart(SEED, seed, "a whole number, 0 or more")
     return Start(
-        service_url=endpoints.url("service"),
+        service_url=endpoints.url("service") if app is None else app.url,
         listen=(endpoints.listen, endpoints.port("traffic")),
         hosts=endpoints.names,
         token=Home.from_environment().token(),
         settings=settings,
         seed=int(seed),
+        app=app,
+        limits=read_limits(Home.from_environment(), environment),
     )
 
 
@@ -93,9 +109,17 @@ async def serve(start: Start, listener: socket.socket) -> None:
         log.info("the service answers again")
 
     generator = Generator(pool, start.settings, rng=rng, wall=time.time, on_unreached=away, on_reached=back)
-    feed = Feed(generator, pool.get, url=start.service_url, rng=rng)
+    feed: Feed | OwnFeed = (
+        Feed(generator, pool.get, url=start.service_url, rng=rng)
+        if start.app is None
+        else OwnFeed(generator, start.app.traffic)
+    )
+    injector = Injector(TrafficHost(generator), rng=random.Random(rng.getrandbits(64)), limits=start.limits)
+    faults = api.create_control_app(
+        injector, start.token, instance=uuid.uuid4().hex, started_at=time.time(), hosts=start.hosts
+    )
     config = uvicorn.Config(
-        create_control_app(generator, feed.check, start.token, start.hosts),
+        create_control_app(generator, feed.check, start.token, start.hosts, faults=faults),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -110,6 +134,7 @@ async def serve(start: Start, listener: socket.socket) -> None:
     log.info("%g requests/s to %s, seed %d", start.settings.rate, start.service_url, start.seed)
     done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
+    await injector.close()
     await generator.stop()
     await pool.close()
     work[0].cancel()
@@ -125,7 +150,7 @@ def main() -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         start = start_from_environment(os.environ)
-    except TrafficError as error:
+    except (TrafficError, BadLimits) as error:
         log.critical("%s", error)
         return 2
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

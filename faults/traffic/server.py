@@ -1,4 +1,7 @@
-"""The generator's control endpoint: health, settings, status. It sends no traffic itself."""
+"""The generator's control endpoint: health, settings, status, and below ``FAULTS`` the faults of this process.
+
+It sends no traffic itself.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from faults.drills.wire import TrafficSettings
 from faults.gate import Gate, refusal
@@ -18,16 +22,23 @@ from faults.traffic.errors import BadTrafficSettings, problems
 from faults.traffic.generator import Generator
 
 LARGEST_BODY = 64 * 1024
+FAULTS = "/injector"
+"""Where the control endpoint of this process's injector is mounted."""
 
-CheckSettings = Callable[[TrafficSettings], Awaitable[None]]
+CheckSettings = Callable[[TrafficSettings], Awaitable[TrafficSettings]]
 
 
 def create_control_app(
-    generator: Generator, check: CheckSettings, token: str, hosts: frozenset[str] = frozenset()
+    generator: Generator,
+    check: CheckSettings,
+    token: str,
+    hosts: frozenset[str] = frozenset(),
+    *,
+    faults: ASGIApp | None = None,
 ) -> Starlette:
-    """Return the control app. ``check`` raises ``BadTrafficSettings`` for settings that cannot be sent.
+    """Return the control app. ``check`` returns what is sent for settings, or raises ``BadTrafficSettings``.
 
-    It answers on loopback and to the names of ``hosts``.
+    ``faults`` is the control app of this process's injector. It answers on loopback and to the names of ``hosts``.
     """
 
     async def health(_request: Request) -> Response:
@@ -37,8 +48,7 @@ def create_control_app(
         return _json(generator.settings)
 
     async def put_settings(request: Request) -> Response:
-        wanted = _parse(await _body(request))
-        await check(wanted)
+        wanted = await check(_parse(await _body(request)))
         if wanted != generator.settings:
             generator.start(wanted)
         return _json(generator.status())
@@ -52,6 +62,7 @@ def create_control_app(
             Route("/settings", settings, methods=["GET"]),
             Route("/settings", put_settings, methods=["PUT"]),
             Route("/status", status),
+            *([Mount(FAULTS, faults)] if faults is not None else []),
         ],
         middleware=[Middleware(Gate, token=token, hosts=hosts)],
         exception_handlers={BadTrafficSettings: _bad_settings, HTTPException: _http_error},

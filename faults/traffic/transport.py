@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class Request(NamedTuple):
-    """One prediction request, ready to be sent."""
+    """One request, ready to be sent."""
 
     model: str
     path: str
@@ -14,6 +14,7 @@ class Request(NamedTuple):
     id: str
     """Value of ``X-Request-ID``: ASCII letters, digits and hyphens."""
     content_type: str = "application/json"
+    method: str = "POST"
 
 
 class Transport(Protocol):

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from threading import Event, Lock, Thread
 from typing import Protocol
@@ -40,6 +40,7 @@ class Drop(StrEnum):
     QUEUE_FULL = "queue_full"
     EXPORT_FAILED = "export_failed"
     REJECTED = "rejected"
+    FILTERED = "filtered"
 
 
 class ExportFailed(Exception):  # noqa: N818 - reads as a fact where it is raised
@@ -78,7 +79,10 @@ class Exporter:
         batch_limit: int,
         every_s: float,
         timeout_s: float,
+        filters: Sequence[Callable[[], bool]] = (),
     ) -> None:
+        """Each of ``filters`` is asked about every item that is offered; one that says False has it dropped."""
+        self._filters = filters
         self.signal, self.queue_limit = signal, queue_limit
         self.exported = 0
         self.failures = dict.fromkeys(Failure, 0)
@@ -99,6 +103,10 @@ class Exporter:
 
     def offer(self, scope: bytes, item: bytes) -> None:
         """Take an item, or drop it where the queue is full. Never waits, never raises."""
+        for passes in self._filters:
+            if not passes():
+                self._lose(Drop.FILTERED, 1)
+                return
         waiting = len(self._queue)
         if waiting >= self.queue_limit:
             with self._lock:

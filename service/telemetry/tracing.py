@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from time import time_ns
 from types import TracebackType
@@ -132,14 +132,21 @@ class LiveTracerProvider(CheapTracerProvider):
             self.exporter.close(CLOSE_TIMEOUT_S)
 
 
-def build_tracer_provider(settings: Settings, ids: IdSource | None = None, instance: str = "") -> LiveTracerProvider:
-    """Return the live provider: spans leave in batches; none are recorded with tracing or their exporter off."""
+def build_tracer_provider(
+    settings: Settings, ids: IdSource | None = None, instance: str = "", filters: Sequence[Callable[[], bool]] = ()
+) -> LiveTracerProvider:
+    """Return the live provider: spans leave in batches; none are recorded with tracing or their exporter off.
+
+    A span for which one of ``filters`` says False is not exported.
+    """
     sampler = build_sampler(settings) if settings.otel_traces_exporter == "otlp" else ALWAYS_OFF
-    exporter = build_exporter(settings, "traces", instance) if sampler is not ALWAYS_OFF else None
+    exporter = build_exporter(settings, "traces", instance, filters) if sampler is not ALWAYS_OFF else None
     return LiveTracerProvider(sampler, ids or RandomIds(random.Random()), exporter)
 
 
-def build_exporter(settings: Settings, signal: str, instance: str) -> Exporter:
+def build_exporter(
+    settings: Settings, signal: str, instance: str, filters: Sequence[Callable[[], bool]] = ()
+) -> Exporter:
     """Return a running exporter of ``traces`` or ``logs``."""
     grpc = settings.otel_exporter_otlp_protocol == "grpc"
     base = settings.otel_exporter_otlp_endpoint.rstrip("/")
@@ -162,6 +169,7 @@ def build_exporter(settings: Settings, signal: str, instance: str) -> Exporter:
         batch_limit=min(settings.otel_bsp_max_export_batch_size, settings.otel_bsp_max_queue_size),
         every_s=settings.otel_bsp_schedule_delay / 1000,
         timeout_s=settings.otel_exporter_otlp_timeout / 1000,
+        filters=filters,
     )
 
 

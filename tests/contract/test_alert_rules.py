@@ -44,7 +44,7 @@ PARTS = ["What it means", "Likely causes", "Look at", "Do"]
 NAMES = {
     *("HighErrorRate", "HighLatency", "SlowInference", "ModelNotLoaded", "ModelReloadFailing", "LowConfidence"),
     *("DataDriftSpike", "ServiceDown", "PredictionsAbsent", "QueueSaturated", "PredictionShift", "MemoryGrowth"),
-    *("MetricsMissing", "ErrorBudgetBurnFast", "ErrorBudgetBurnMedium", "ErrorBudgetBurnSlow"),
+    *("MetricsMissing", "ErrorBudgetBurnFast", "ErrorBudgetBurnMedium", "ErrorBudgetBurnSlow", "TracesLost"),
 }
 
 recorded = pytest.mark.parametrize("rule", RECORDINGS, ids=lambda rule: rule.name)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from service.telemetry.export import ExportCollector, Exporter
 from service.telemetry.metrics import Metrics
 from stack.configuration import RULES_DIR
 from stack.rules import promtool
@@ -29,6 +32,20 @@ RECORDED = [
 FOUND = [(path.stem, rule) for path in sorted(EXAMPLES.glob("*.yml")) for rule in load_rules(path).alerts]
 
 
+class Nowhere:
+    """A collector's address that is never sent to."""
+
+    target = "nowhere"
+
+    def send(self, body: bytes, timeout_s: float) -> int:
+        """Nothing is offered, so that nothing is sent."""
+        raise AssertionError(body, timeout_s)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@cache
 def canonical() -> Signals:
     """Return what the service itself exposes, with one model and one endpoint."""
     registry = CollectorRegistry()
@@ -41,7 +58,21 @@ def canonical() -> Signals:
     metrics.http_error("POST", "/predict", "internal")
     metrics.declare_model("iris")
     metrics.declare_version("iris", "1.0.0", ["setosa"], ["petal length (cm)"])
-    return read_signals(generate_latest(registry).decode())
+    exporter = Exporter(
+        "traces",
+        Nowhere(),
+        resource=b"",
+        rng=random.Random(1),
+        queue_limit=1,
+        batch_limit=1,
+        every_s=60.0,
+        timeout_s=1.0,
+    )
+    registry.register(ExportCollector([exporter]))
+    try:
+        return read_signals(generate_latest(registry).decode())
+    finally:
+        exporter.close(5.0)
 
 
 def signals_of(dialect: str) -> Signals:

@@ -337,6 +337,7 @@ async def test_the_repository_loads_and_unloads_with_the_token(make: Callable[..
         assert states(await post("index")) == [("iris", "UNAVAILABLE"), ("churn", "READY")]
         assert states(await post("index", json={"ready": True})) == [("churn", "READY")]
         assert (await post("index", json=[1])).status_code == 422
+        assert (await post("index", json={"ready": 0.0})).status_code == 422
         assert (await client.post(INFER, json={"inputs": [_tensor()]})).status_code == 503
         assert (await post("models/iris/load")).status_code == 200
         assert (await client.post(INFER, json={"inputs": [_tensor()]})).status_code == 200

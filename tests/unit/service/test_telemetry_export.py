@@ -226,6 +226,17 @@ def test_partial_success_is_counted_as_what_it_is() -> None:
     assert _value(provider, "otel_dropped_items_total", reason="rejected") == 2
 
 
+def test_what_a_filter_refuses_is_lost_and_counted() -> None:
+    """A span for which a filter says False never reaches the collector; the others do."""
+    answers = iter([True, False, True, False, False])
+    with http_collector() as received:
+        provider = build_tracer_provider(_settings(received.url), filters=[lambda: next(answers)])
+        _spans(provider, 5)
+        provider.shutdown()
+    assert _value(provider, "otel_exported_items_total") == 2
+    assert _value(provider, "otel_dropped_items_total", reason="filtered") == 3
+
+
 def test_a_connection_that_went_stale_is_replaced() -> None:
     """A collector that closes idle connections loses nothing and counts no failure."""
     with http_collector() as received:
