@@ -21,6 +21,8 @@ LOOKBACK_S = 300.0
 RESEND_DELAY_S = 60.0
 FOR_GRACE_PERIOD_S = 600.0
 FOR_OUTAGE_TOLERANCE_S = 3600.0
+ADMIN = "--web.enable-admin-api"
+"""By which the synthetic history of a drill is taken away again; on loopback, as everything is."""
 
 
 def prometheus_duration(seconds: float) -> str:
@@ -68,13 +70,14 @@ def dialects_folder(plan: Plan) -> Path:
 
 
 def traffic_environment(plan: Plan) -> Mapping[str, str]:
-    """Return the rate of the background traffic."""
-    return {"FIREDRILL_TRAFFIC_RATE": f"{TRAFFIC_RATE:g}" if plan.traffic else "0"}
+    """Return the rate of the background traffic; an app of the user's gets none that nobody named."""
+    wanted = plan.traffic and (plan.app is None or bool(plan.app.traffic))
+    return {"FIREDRILL_TRAFFIC_RATE": f"{TRAFFIC_RATE:g}" if wanted else "0"}
 
 
 def prometheus(plan: Plan) -> Sequence[str]:
-    """Return the stack's own Prometheus."""
-    return _prometheus(plan, "prometheus", plan.home.run / "prometheus.yml", plan.home.data / "prometheus")
+    """Return the stack's own Prometheus; what it scraped of one app it never shows beside another's."""
+    return _prometheus(plan, "prometheus", plan.home.run / "prometheus.yml", _data(plan) / "prometheus", ADMIN)
 
 
 def own_prometheus(plan: Plan) -> Sequence[str]:
@@ -82,7 +85,7 @@ def own_prometheus(plan: Plan) -> Sequence[str]:
     return _prometheus(plan, "own_prometheus", plan.home.run / "own" / "prometheus.yml", _own_data(plan) / "prometheus")
 
 
-def _prometheus(plan: Plan, port: str, config: Path, data: Path) -> Sequence[str]:
+def _prometheus(plan: Plan, port: str, config: Path, data: Path, *more: str) -> Sequence[str]:
     def scaled(seconds: float) -> str:
         return prometheus_duration(plan.pace.scale(seconds))
 
@@ -99,12 +102,13 @@ def _prometheus(plan: Plan, port: str, config: Path, data: Path) -> Sequence[str
         f"--rules.alert.for-grace-period={scaled(FOR_GRACE_PERIOD_S)}",
         f"--rules.alert.for-outage-tolerance={scaled(FOR_OUTAGE_TOLERANCE_S)}",
         "--log.level=warn",
+        *more,
     ]
 
 
 def alertmanager(plan: Plan) -> Sequence[str]:
     """Return the stack's own Alertmanager."""
-    return _alertmanager(plan, "alertmanager", plan.home.run / "alertmanager.yml", plan.home.data / "alertmanager")
+    return _alertmanager(plan, "alertmanager", plan.home.run / "alertmanager.yml", _data(plan) / "alertmanager")
 
 
 def own_alertmanager(plan: Plan) -> Sequence[str]:
@@ -122,6 +126,10 @@ def _alertmanager(plan: Plan, port: str, config: Path, data: Path) -> Sequence[s
         "--cluster.listen-address=",
         "--log.level=warn",
     ]
+
+
+def _data(plan: Plan) -> Path:
+    return plan.home.data if plan.app is None else plan.home.data / "app" / plan.app.job
 
 
 def _own_data(plan: Plan) -> Path:

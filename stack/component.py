@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stack.endpoints import Endpoints, of_replicas
 from stack.errors import StackError
+from stack.own.app import VARIABLE as APP_VARIABLE
 from stack.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,6 +108,7 @@ def child_environment(component: Component, plan: Plan) -> dict[str, str]:
         "FIREDRILL_PORT_OFFSET": str(plan.endpoints.offset),
         "FIREDRILL_PACE": plan.pace.name,
         "FIREDRILL_WORKERS": str(plan.workers),
+        APP_VARIABLE: plan.app.model_dump_json() if plan.app is not None else "",
         **component.environment(plan),
     }
 

@@ -41,6 +41,10 @@ def _has_own(plan: Plan) -> bool:
     return plan.own is not None
 
 
+def _has_service(plan: Plan) -> bool:
+    return plan.app is None
+
+
 COMPONENTS: tuple[Component, ...] = (
     Component(
         name="service",
@@ -51,6 +55,7 @@ COMPONENTS: tuple[Component, ...] = (
         replica_ports=("control", "replica"),
         probe=Probe("service", "/ready", deadline_s=120.0),  # the first start trains the models
         uses=("tracestore", "jaeger"),
+        wanted=_has_service,
         page="/docs",
         job="firedrill",
         scraped="service",
@@ -135,6 +140,7 @@ COMPONENTS: tuple[Component, ...] = (
         ports=("node",),
         probe=Probe("node", "/metrics"),  # node_exporter has no other page that says as much
         takes="node_exporter",
+        wanted=_has_service,  # of an app in its place nothing else is scraped, so that rules meet nothing foreign
         optional=True,
         page="/metrics",
         job="node",

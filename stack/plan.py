@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from stack.endpoints import Endpoints
 from stack.home import Home
+from stack.own.app import OwnApp
 from stack.pace import PACES, Pace
 
 
@@ -36,7 +37,7 @@ class Plan:
     """What one particular stack is started with.
 
     ``programs`` maps a program's name to its file; of the optional ones those that this stack is to run. ``without``
-    names components that are left out.
+    names components that are left out. ``app`` is the user's, where one stands in the service's place.
     """
 
     home: Home
@@ -47,6 +48,7 @@ class Plan:
     workers: int = 1
     without: frozenset[str] = frozenset()
     own: OwnRules | None = None
+    app: OwnApp | None = None
 
     def to_json(self) -> str:
         """Return this plan as the one argument of a detached supervisor."""
@@ -59,6 +61,7 @@ class Plan:
             workers=self.workers,
             without=sorted(self.without),
             own=self.own,
+            app=self.app,
         )
         return message.model_dump_json()
 
@@ -77,6 +80,7 @@ def plan_from_json(text: str) -> Plan:
         workers=message.workers,
         without=frozenset(message.without),
         own=message.own,
+        app=message.app,
     )
 
 
@@ -91,3 +95,4 @@ class _Message(BaseModel):
     workers: int
     without: list[str]
     own: OwnRules | None
+    app: OwnApp | None = None

@@ -18,6 +18,9 @@ from stack.endpoints import Endpoints
 from stack.errors import StackError
 from stack.events import Event, OnEvent
 from stack.home import Home
+from stack.own.app import OwnApp
+from stack.own.app_check import check_app
+from stack.own.app_configuration import render_app
 from stack.own.configuration import render_own
 from stack.pace import WORKSHOP, Pace
 from stack.plan import OwnRules, Plan
@@ -45,8 +48,11 @@ def write_configuration(plan: Plan) -> None:
     shutil.rmtree(own, ignore_errors=True)
     if plan.own is not None:
         render_own(plan)
-    jobs = {row.job: row.scraped for row in wanted(COMPONENTS, plan) if row.job}
-    render(plan.home, plan.endpoints, plan.pace, workers=plan.workers, jobs=jobs)
+    if plan.app is not None:
+        render_app(plan)
+    else:
+        jobs = {row.job: row.scraped for row in wanted(COMPONENTS, plan) if row.job}
+        render(plan.home, plan.endpoints, plan.pace, workers=plan.workers, jobs=jobs)
     if "grafana" in plan.programs:
         render_grafana(plan.home)
 
@@ -68,6 +74,7 @@ class Options:
     fetch: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
     own: OwnRules | None = None
+    app: OwnApp | None = None
 
 
 def prepare(options: Options, on_event: OnEvent) -> Plan:
@@ -87,13 +94,17 @@ def prepare(options: Options, on_event: OnEvent) -> Plan:
         workers=options.workers,
         without=options.without,
         own=options.own,
+        app=options.app,
     )
     rows = wanted(table, plan)
     check_ports(plan.endpoints, {port: row.name for row in rows for port in row.listens_on(plan.workers)})
+    token = options.home.token()
+    if plan.app is not None:
+        for sentence in check_app(plan.app, token, str(options.home.root)):
+            on_event(Event(kind="preparing", text=f"warning: {sentence}"))
     names = [*(name for row in rows for name in row.programs), *(name for name, path in taken.items() if path is None)]
     located = {name: path for name, path in taken.items() if path is not None}
     plan = replace(plan, programs={**_programs(names, on_event), **located})
-    options.home.token()
     if "grafana" in plan.programs:
         _tell_of_grafana(plan.home, on_event)
     options.prepare(plan)

@@ -73,6 +73,7 @@ class StackState(BaseModel):
     traffic: bool
     workers: int = 1
     table: str
+    app: str = ""
     units: list[UnitState]
 
     def save(self, path: Path) -> None:

@@ -46,6 +46,7 @@ class ComponentStatus:
 class StackStatus:
     """A whole stack now. ``pace`` and ``supervisor_pid`` are ``None`` while it is down; ``started_at`` in Unix seconds.
 
+    ``app`` is the address of the user's own app, where that stands in the service's place.
     ``memory_bytes`` is the sum over the components and the supervisor (resident, so shared pages count several times).
     """
 
@@ -59,6 +60,7 @@ class StackStatus:
     memory_bytes: int
     components: tuple[ComponentStatus, ...]
     detail: str = ""
+    app: str = ""
 
 
 def read_status(home: Home, *, timeout_s: float = 1.0) -> StackStatus:
@@ -99,6 +101,7 @@ def read_status(home: Home, *, timeout_s: float = 1.0) -> StackStatus:
         memory_bytes=sum(c.memory_bytes or 0 for c in components) + (_memory(state.supervisor) or 0 if held else 0),
         components=components,
         detail=_detail(state, components, held),
+        app=state.app,
     )
 
 

@@ -20,7 +20,7 @@ from stack.endpoints import MAX_REPLICAS
 from stack.events import Event
 from stack.home import Home
 from stack.logbook import LogLine
-from stack.own.choice import choose_own
+from stack.own.choice import AppOptions, choose_app, choose_own
 from stack.pace import PACES, WORKSHOP
 from stack.runtimes import Choice, NotInContainers, read_status
 from stack.status import StackStatus
@@ -68,6 +68,19 @@ def up(
     alertmanager_config: Annotated[
         str | None, typer.Option(help="Your Alertmanager configuration, for the alerts of your rules.")
     ] = None,
+    app: Annotated[
+        str | None, typer.Option(help="Your own app's address: it stands in the service's place (docs/own-app.md).")
+    ] = None,
+    app_control: Annotated[
+        str | None, typer.Option(help="Where your app's fault control endpoint is, by default http://127.0.0.1:8600.")
+    ] = None,
+    app_metrics: Annotated[
+        str | None, typer.Option(help="The path of your app's metrics, by default /metrics.")
+    ] = None,
+    app_job: Annotated[str | None, typer.Option(help="The job that your app is scraped as, by default app.")] = None,
+    app_traffic: Annotated[
+        list[str], typer.Option(help='A request to send to your app, such as "GET /books"; several take turns.')
+    ] = NONE,
     runtime: Annotated[
         Choice, typer.Option(help="native: processes. docker: containers. auto: docker where an engine answers.")
     ] = runtimes.DEFAULT,
@@ -75,7 +88,10 @@ def up(
     """Start the whole stack: service, traffic, Prometheus, Alertmanager, trace store, conductor, panel."""
     if pace not in PACES:
         raise CommandError(f"--pace {pace!r} is unknown; it is one of: {', '.join(PACES)}")
-    if runtimes.choose(runtime) == "docker":
+    given = AppOptions(app, app_control, app_metrics, app_job, app_traffic)
+    if runtimes.choose("native" if app is not None and runtime == "auto" else runtime) == "docker":
+        if app is not None:
+            raise NotInContainers("an app of your own (--app)", "start it with --runtime native")
         if rules or dialect or alertmanager_config:
             raise NotInContainers("a rule file of your own", "start it with --runtime native")
         containers = docker_options.Options(
@@ -101,25 +117,31 @@ def up(
         workers=workers,
         fetch=frozenset(fetch),
         without=frozenset(without),
-        own=choose_own(rules, dialect, alertmanager_config),
+        own=choose_own(rules, dialect, alertmanager_config) if app is None else None,
+        app=choose_app(given, rules, dialect=dialect, alertmanager=alertmanager_config, workers=workers),
     )
     if detach:
-        _show_up(native.up(options, detach=True, on_event=_tell), detach)
+        _show_up(native.up(options, detach=True, on_event=_tell), detach, own_app=app is not None)
         return
 
     def tell(event: Event) -> None:
         _tell(event)
         if event.kind == "up":
-            _show_up(read_status(options.home), detach)
+            _show_up(read_status(options.home), detach, own_app=app is not None)
 
     native.up(options, detach=False, on_event=tell, on_line=_warn)
     OUT.print("everything is stopped")
 
 
-def _show_up(status: StackStatus, detach: bool) -> None:
+def _show_up(status: StackStatus, detach: bool, *, own_app: bool = False) -> None:
     """Show a stack that has come up, and what to do with it."""
     _show(status)
-    more = ", or try [bold]firedrill drill run error-burst[/]" if detach else ". Ctrl-C stops everything.\n"
+    drill = (
+        "a drill file of yours: [bold]firedrill drill run FILE[/]"
+        if own_app
+        else "[bold]firedrill drill run error-burst[/]"
+    )
+    more = f", or try {drill}" if detach else ". Ctrl-C stops everything.\n"
     OUT.print(f"\nOpen the panel at [bold]{_url(status, 'panel')}[/]{more}")
 
 
@@ -188,6 +210,8 @@ def _show(now: StackStatus) -> None:
         + (f", {now.memory_bytes / 1e6:.0f} MB" if now.memory_bytes else "")
         + (f": {now.detail}" if now.detail else "")
     )
+    if now.app and now.state != "down":
+        OUT.print(f"around your own app at {now.app}", highlight=False, soft_wrap=True)
     if now.state == "down":
         OUT.print("start it with [bold]firedrill up[/]")
 

@@ -6,7 +6,7 @@ Everything lies under ``run/own`` of the home. The stack's own configuration is 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stack.commands import dialects_folder
@@ -42,7 +42,7 @@ def render_own(plan: Plan) -> None:
     folder = plan.home.run / "own"
     (folder / "rules").mkdir(parents=True, exist_ok=True)
     rules = [
-        _rule_file(path, folder / "rules" / f"{index:02d}-{path.stem}.yml", plan) for index, path in _numbered(own)
+        rule_file(path, folder / "rules" / f"{index:02d}-{path.stem}.yml", plan) for index, path in numbered(own.rules)
     ]
     if own.dialect_file is not None:
         _bring_dialects(own.dialect_file, dialects_folder(plan))
@@ -69,12 +69,12 @@ def render_own(plan: Plan) -> None:
     )
 
 
-def _numbered(own: OwnRules) -> list[tuple[int, Path]]:
+def numbered(rules: Sequence[Path]) -> list[tuple[int, Path]]:
     """Return the rule files with numbers: two of one name from different folders stay two."""
-    return list(enumerate(own.rules, start=1))
+    return list(enumerate(rules, start=1))
 
 
-def _rule_file(source: Path, rendered: Path, plan: Plan) -> Path:
+def rule_file(source: Path, rendered: Path, plan: Plan) -> Path:
     """Write one rule file at the plan's pace and have promtool look at it."""
     try:
         scaled = scale_rules(load_rules(source), plan.pace.factor)
