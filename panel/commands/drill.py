@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Group
-from rich.live import Live
-from rich.spinner import Spinner
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
-from faults.client import ConductorClient
-from faults.drills.wire import STAGES, AlertOutcome, DrillRun, DrillStart
+from faults.drills.report.batch import Batch
+from faults.drills.wire import STAGES, AlertOutcome, DrillRun
 from panel.commands.console import OUT, AsJson, CommandError, actor, conductor, seconds
+from panel.commands.drill_batch import Chosen, Drilling, choose, until_done
+from panel.commands.drill_table import COLOURS, draw, standing_line, summary
+from panel.commands.report_files import (
+    CsvFolder,
+    HtmlFile,
+    JunitFile,
+    MarkdownFile,
+    Outputs,
+    PngFolder,
+    SvgFolder,
+)
 
 app = typer.Typer(help="Drills: fault, alarm, all-clear, with proof.", no_args_is_help=True)
-
-POLL_S = 0.3
-COLOURS = {"passed": "bold green", "failed": "bold red", "aborted": "bold yellow", "error": "bold red"}
 
 
 @app.command("list")
@@ -45,58 +51,71 @@ def list_drills(as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    drill: Annotated[str, typer.Argument(help="A drill of the library, or the path of a drill file (.yaml).")],
+    drills: Annotated[list[str] | None, typer.Argument(help="Drills of the library, or paths of drill files.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every drill of the library, one after another.")] = False,
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only drills that light this kind of fault.")] = None,
     as_json: AsJson = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Every random choice follows from it; else drawn.")] = None,
+    html: HtmlFile = None,
+    junit: JunitFile = None,
+    md: MarkdownFile = None,
+    csv: CsvFolder = None,
+    png: PngFolder = None,
+    svg: SvgFolder = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first that did not pass.")] = False,
 ) -> None:
-    """Run a drill; exit status 0 when it passed, 1 when it did not, 2 when it could not run, 130 when aborted."""
+    """Run drills; exit status 0 all passed, 1 one failed, 2 one could not run, 130 when interrupted or aborted."""
+    outputs = Outputs(html=html, md=md, junit=junit, csv=csv, png=png, svg=svg)
+    outputs.check()
+    if not drills and not every and not kind:
+        raise CommandError("name a drill or a drill file, or ask for `--all`; `firedrill drill list` shows the library")
     client = conductor()
-    started = client.start_drill(_start(drill), actor=actor())
+    chosen = choose(client, drills or [], every=every or not drills, kinds=kind or [], seed=seed)
+    alone = len(chosen) == 1 and not every
+    batch = Batch(title=_title(chosen), started_at=time.time(), ended_at=time.time())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    drilling = Drilling(client, chosen, batch, quiet=as_json, with_evidence=outputs.any, fail_fast=fail_fast)
     try:
-        ended = _wait(client, started) if as_json else _watch(client, started)
-    except KeyboardInterrupt:
-        client.abort(started.id, actor=actor())
-        ended = _wait(client, started)
-        if not as_json:
-            OUT.print(draw(ended))
-        raise typer.Exit(130) from None
+        drilling.perform()
+    finally:
+        written = outputs.write(batch) if outputs.any else []
     if as_json:
-        OUT.print_json(json.dumps(relative(ended)))
+        OUT.print_json(json.dumps(_plain(batch, alone=alone)))
     else:
-        OUT.print(draw(ended))
-    raise typer.Exit({"passed": 0, "failed": 1, "aborted": 130}.get(ended.verdict or "error", 2))
+        for part in _drawn(batch, alone=alone):
+            OUT.print(part)
+        for path in written:
+            OUT.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(batch.exit_code())
 
 
-def _start(drill: str) -> DrillStart:
-    """Return what to ask the conductor for: a file's text where the argument is a path, else a name."""
-    path = Path(drill)
-    if path.suffix not in {".yaml", ".yml"} and not path.is_file():
-        return DrillStart(name=drill)
-    try:
-        return DrillStart(text=path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise CommandError(f"cannot read the drill file {path}: {problem}") from None
+def _title(chosen: Sequence[Chosen]) -> str:
+    return (chosen[0].title or chosen[0].name) if len(chosen) == 1 else f"{len(chosen)} drills"
 
 
-def _wait(client: ConductorClient, started: DrillRun) -> DrillRun:
-    """Return the run once it is done."""
-    current = started
-    while current.phase != "done":
-        time.sleep(POLL_S)
-        current = client.run(started.id)
-    return current
+def _plain(batch: Batch, *, alone: bool) -> dict[str, object]:
+    """Return what ``--json`` prints: the run itself where one drill was named, else all of them with their score."""
+    runs = [relative(one) for one in batch.runs]
+    if alone and runs:
+        return runs[0]
+    others = [
+        {"name": case.name, "standing": case.standing, "reason": case.reason}
+        for case in batch.cases
+        if case.ran is None
+    ]
+    score = batch.score().model_dump(mode="json")
+    return {"runs": runs, "not_run": others, "interrupted": batch.interrupted, "score": score}
 
 
-def _watch(client: ConductorClient, started: DrillRun) -> DrillRun:
-    """Show the run as it goes and return it once it is done."""
-    current = started
-    with Live(console=OUT, transient=True, refresh_per_second=8) as live:
-        spinner = Spinner("dots")
-        while current.phase != "done":
-            spinner.update(text=Text.assemble((current.phase.replace("_", " "), "bold"), f"  {current.progress}"))
-            live.update(Group(spinner, _stages(current)))
-            time.sleep(POLL_S)
-            current = client.run(started.id)
-    return current
+def _drawn(batch: Batch, *, alone: bool) -> Sequence[RenderableType]:
+    if not alone:
+        return ["", summary(batch, with_reasons=False)]  # each stands above already
+    case = batch.cases[0]
+    if case.ran is not None:
+        return [draw(case.ran, width=OUT.width)]
+    if case.refused:
+        raise CommandError(case.refused)
+    return [standing_line(case.name, case.standing, case.reason, None)]
 
 
 @app.command()
@@ -116,7 +135,7 @@ def show(
     if as_json:
         OUT.print_json(json.dumps(relative(found)))
     else:
-        OUT.print(draw(found))
+        OUT.print(draw(found, width=OUT.width))
 
 
 @app.command()
@@ -138,7 +157,8 @@ def runs(as_json: AsJson = False) -> None:
 def abort(run_id: Annotated[str, typer.Argument(help="The run to stop.")]) -> None:
     """Stop a running drill and put its faults out."""
     client = conductor()
-    OUT.print(draw(_wait(client, client.abort(run_id, actor=actor()))))
+    ended = until_done(client, client.abort(run_id, actor=actor()))
+    OUT.print(draw(ended, width=OUT.width))
 
 
 def relative(run: DrillRun) -> dict[str, object]:
@@ -156,37 +176,3 @@ def since(run: DrillRun, outcome: AlertOutcome, stage: str) -> float | None:
     """Return when an alert reached ``stage``, in seconds since the fault; ``None`` where it did not."""
     at: float | None = getattr(outcome.stages, stage)
     return None if at is None or run.fault_at is None else round(at - run.fault_at, 3)
-
-
-def _stages(run: DrillRun) -> Table:
-    """Draw the stages of each alert, in time since the fault."""
-    table = Table("alert", "expected", *(stage.replace("_", " ") for stage in STAGES), "verdict")
-    for outcome in run.outcomes:
-        times = (since(run, outcome, stage) for stage in STAGES)
-        verdict = outcome.verdict or "…"
-        good = outcome.verdict == "as expected"
-        table.add_row(
-            f"[bold]{outcome.alert}[/]",
-            "yes" if outcome.expected else "no",
-            *("–" if at is None else f"{at:.1f} s" for at in times),
-            f"[{'green' if good else 'yellow' if outcome.verdict is None else 'red'}]{verdict}[/]",
-        )
-    return table
-
-
-def draw(run: DrillRun) -> Group:
-    """Draw a run that ended: the table of stages, what was odd, the verdict."""
-    rollback = (
-        ""
-        if run.fault_at is None or run.rollback_at is None
-        else f"; put out after {run.rollback_at - run.fault_at:.1f} s"
-    )
-    took = "" if run.ended_at is None else f"; took {seconds(run.ended_at - run.queued_at)}"
-    lines = [Text(f"{outcome.alert}: {outcome.detail}", style="dim") for outcome in run.outcomes if outcome.detail]
-    verdict = run.verdict or run.phase
-    return Group(
-        Text.assemble((run.title, "bold"), f"  run {run.id}, {run.pace} pace, times since the fault{rollback}{took}"),
-        _stages(run),
-        *lines,
-        Text.assemble((verdict.upper(), COLOURS.get(verdict, "bold")), f"  {run.reason}" if run.reason else ""),
-    )
