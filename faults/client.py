@@ -10,20 +10,29 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from faults.base import FaultKind, FaultRecord, FaultRequest
+from faults.drills.evidence import Evidence
+from faults.drills.reasons import Why
 from faults.drills.wire import (
     AlertStatus,
     ConductorHealth,
+    DrillCheck,
     DrillInfo,
     DrillRun,
     DrillStart,
     JournalEntry,
     Notification,
+    ResetProof,
     TrafficSettings,
     TrafficStatus,
 )
 from faults.errors import FaultError
 
 ACTOR_HEADER = "X-Firedrill-Actor"
+SILENT_HEADER = "X-Firedrill-Silent"
+"""The places that said nothing of their faults just now, by commas."""
+EVIDENCE_TIMEOUT_S = 30.0
+RESET_TIMEOUT_S = 60.0
+"""The conductor takes its time to prove a reset; it gives up by itself long before."""
 
 T = TypeVar("T")
 
@@ -33,11 +42,15 @@ _RECORD = TypeAdapter(FaultRecord)
 _RECORDS = TypeAdapter(list[FaultRecord])
 _DRILLS = TypeAdapter(list[DrillInfo])
 _RUN = TypeAdapter(DrillRun)
+_CHECK = TypeAdapter(DrillCheck)
 _RUNS = TypeAdapter(list[DrillRun])
+_EVIDENCE = TypeAdapter(Evidence)
 _ALERTS = TypeAdapter(list[AlertStatus])
+_WHY = TypeAdapter(Why)
 _ENTRIES = TypeAdapter(list[JournalEntry])
 _NOTIFICATIONS = TypeAdapter(list[Notification])
 _STATUS = TypeAdapter(TrafficStatus)
+_PROOF = TypeAdapter(ResetProof)
 
 
 class ConductorUnreachable(FaultError):  # noqa: N818 - reads as a state in `except` and in the panel
@@ -102,9 +115,9 @@ class ConductorClient:
         """Put a fault out; harmless when it has ended already."""
         return self._call("DELETE", f"/faults/{quote(fault_id, safe='')}", _RECORD, actor=actor)
 
-    def reset(self, *, actor: str) -> list[FaultRecord]:
-        """Put every fault out; return those that were burning."""
-        return self._call("POST", "/faults/reset", _RECORDS, actor=actor)
+    def reset(self, *, actor: str) -> ResetProof:
+        """Put every fault out; return those that were burning, and what proves that they are out."""
+        return self._call("POST", "/faults/reset", _PROOF, actor=actor, timeout_s=RESET_TIMEOUT_S)
 
     def drills(self) -> list[DrillInfo]:
         """Return the drills of the library."""
@@ -114,6 +127,10 @@ class ConductorClient:
         """Start a drill and return its run, which goes on by itself."""
         return self._call("POST", "/drills/runs", _RUN, body=start, actor=actor)
 
+    def check_drill(self, start: DrillStart) -> DrillCheck:
+        """Return what there is to say of a drill that could run here; nothing is started."""
+        return self._call("POST", "/drills/check", _CHECK, body=start)
+
     def runs(self, limit: int = 20) -> list[DrillRun]:
         """Return the newest runs, newest first."""
         return self._get(f"/drills/runs?limit={limit}", _RUNS)
@@ -121,6 +138,11 @@ class ConductorClient:
     def run(self, run_id: str) -> DrillRun:
         """Return one run as it is now."""
         return self._get(f"/drills/runs/{quote(run_id, safe='')}", _RUN)
+
+    def evidence(self, run_id: str) -> Evidence:
+        """Return everything that was kept of a run when it ended."""
+        path = f"/drills/runs/{quote(run_id, safe='')}/evidence"
+        return self._call("GET", path, _EVIDENCE, timeout_s=EVIDENCE_TIMEOUT_S)
 
     def abort(self, run_id: str, *, actor: str) -> DrillRun:
         """Stop a run: its faults are put out before this returns. Harmless when it has ended already."""
@@ -130,9 +152,13 @@ class ConductorClient:
         """Return every alerting rule with its state and what it waits for."""
         return self._get("/alerts", _ALERTS)
 
-    def journal(self, limit: int = 100) -> list[JournalEntry]:
-        """Return what was done by whom, newest first."""
-        return self._get(f"/journal?limit={limit}", _ENTRIES)
+    def why(self, alert: str) -> Why:
+        """Return why an alert has not fired, or not reached the webhook."""
+        return self._get(f"/alerts/{quote(alert, safe='')}/why", _WHY)
+
+    def journal(self, limit: int = 100, *, since: float = 0.0, actor: str = "") -> list[JournalEntry]:
+        """Return what was done by whom, newest first: not before ``since`` (Unix seconds), of one ``actor`` or all."""
+        return self._get(f"/journal?limit={limit}&since={since!r}&actor={quote(actor, safe='')}", _ENTRIES)
 
     def notifications(self, limit: int = 100) -> list[Notification]:
         """Return what Alertmanager delivered, newest first."""
@@ -150,14 +176,25 @@ class ConductorClient:
         return self._call("GET", path, answer)
 
     def _call(
-        self, method: str, path: str, answer: TypeAdapter[T], *, body: BaseModel | None = None, actor: str = ""
+        self,
+        method: str,
+        path: str,
+        answer: TypeAdapter[T],
+        *,
+        body: BaseModel | None = None,
+        actor: str = "",
+        timeout_s: float | None = None,
     ) -> T:
         headers = {ACTOR_HEADER: quote(actor, safe=" @.:-_/")} if actor else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
             response = self._client.request(
-                method, path, content=None if body is None else body.model_dump_json(), headers=headers
+                method,
+                path,
+                content=None if body is None else body.model_dump_json(),
+                headers=headers,
+                timeout=self._client.timeout if timeout_s is None else timeout_s,
             )
         except httpx.HTTPError as error:
             raise ConductorUnreachable(self._url, str(error) or type(error).__name__) from error

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from faults.drills.condition import Comparison, comparisons
+from faults.drills.condition import Comparison, comparisons, some_comparisons
+from faults.drills.delivery import Desk, Standing, standing
 from faults.drills.episodes import Episode
 from faults.drills.journal import Journal
 from faults.drills.stages import current_life, stage_times
@@ -29,6 +30,13 @@ class Side:
 
     comparison: Comparison
     value: float | None
+    all_it_takes: bool = True
+    """Whether the condition is true once this and the others of its kind hold."""
+
+    @property
+    def holds(self) -> bool:
+        """Return whether the comparison is true now."""
+        return self.value is not None and self.comparison.holds(self.value)
 
 
 def rule_state(rule: AlertRule) -> State:
@@ -51,6 +59,14 @@ def due_at(active_at: float, for_s: float, interval_s: float) -> float:
 
 def not_true(sides: Sequence[Side]) -> str:
     """Return the sentence that says why a condition is not true now."""
+    if not all(side.all_it_takes for side in sides):
+        failing = [
+            f"{side.value:.4g} is not {side.comparison.operator} {side.comparison.right:g}"
+            for side in sides
+            if side.value is not None and not side.holds
+        ]
+        shown = f" ({', '.join(failing)})" if failing else ""
+        return f"condition is not true: its expression has no result{shown}"
     for side in sides:
         left, sign, right = side.comparison.left, side.comparison.operator, side.comparison.right
         if side.value is None:
@@ -69,12 +85,11 @@ def waits_for(
     sides: Sequence[Side],
     *,
     at: float,
-    group_wait_s: float,
-    trouble: str = "",
+    standing: Standing | None = None,
 ) -> str:
     """Return the sentence that says why ``rule`` has not fired yet, or what comes next, at Unix second ``at``.
 
-    ``trouble`` is what is wrong with Alertmanager, if anything is.
+    ``standing`` is where it stands once it fires.
     """
     state = rule_state(rule)
     if state == "unknown":
@@ -84,20 +99,10 @@ def waits_for(
         since = rule.for_s - left
         return f"pending for {max(0.0, since):.0f} s of {rule.for_s:g} s; due to fire in {left:.0f} s"
     if state == "firing":
-        return _firing(stages, at, group_wait_s, trouble)
+        return "firing" if standing is None else standing.sentence
     if stages.resolved is not None and stages.delivered is not None and stages.resolution_delivered is None:
         return f"resolved {at - stages.resolved:.0f} s ago; waiting for Alertmanager to say so"
     return not_true(sides)
-
-
-def _firing(stages: StageTimes, at: float, group_wait_s: float, trouble: str) -> str:
-    if stages.delivered is not None:
-        return f"firing; delivered {at - stages.delivered:.0f} s ago"
-    if trouble:
-        return f"firing; {trouble}"
-    if stages.received is not None:
-        return f"firing; Alertmanager has it and waits for its group (group_wait {group_wait_s:g} s)"
-    return f"firing; waiting for Alertmanager (group_wait {group_wait_s:g} s)"
 
 
 def alert_status(
@@ -107,8 +112,7 @@ def alert_status(
     sides: Sequence[Side],
     *,
     at: float,
-    group_wait_s: float,
-    trouble: str = "",
+    standing: Standing | None = None,
 ) -> AlertStatus:
     """Return how ``rule`` stands at Unix second ``at``; ``life``, ``stages`` are its latest, ``sides`` its values."""
     active = [one for one in rule.alerts if one.state in {"pending", "firing"}]
@@ -133,7 +137,7 @@ def alert_status(
         value=None if value is None or not math.isfinite(value) else value,
         active_since=active_since,
         due_at=due,
-        waits_for=waits_for(rule, stages, due, sides, at=at, group_wait_s=group_wait_s, trouble=trouble),
+        waits_for=waits_for(rule, stages, due, sides, at=at, standing=standing),
         stages=stages,
     )
 
@@ -141,11 +145,12 @@ def alert_status(
 def read_sides(prometheus: PrometheusClient, expr: str) -> tuple[Side, ...]:
     """Ask Prometheus for the left side of each comparison in ``expr``. Blocks; raises ``SourceError``."""
     sides = []
-    for comparison in comparisons(expr):
+    whole = comparisons(expr)
+    for comparison in whole or some_comparisons(expr):
         samples = prometheus.query(comparison.left)
         values = [sample.value for sample in samples]
         nearest = comparison.nearest(values)
-        sides.append(Side(comparison, math.nan if values and nearest is None else nearest))
+        sides.append(Side(comparison, math.nan if values and nearest is None else nearest, bool(whole)))
     return tuple(sides)
 
 
@@ -153,7 +158,7 @@ class AlertBoard:
     """The alerts of one stack, as ``GET /alerts`` shows them. Answers are kept for ``fresh_s`` seconds."""
 
     def __init__(self, watcher: Watcher, journal: Journal, *, group_wait_s: float, fresh_s: float) -> None:
-        self._watcher, self._journal = watcher, journal
+        self.watcher, self._journal = watcher, journal
         self._group_wait_s, self._fresh_s = group_wait_s, fresh_s
         self._reading = asyncio.Lock()
         self._sides: Mapping[str, tuple[Side, ...]] = {}
@@ -168,13 +173,23 @@ class AlertBoard:
             sight = await self._recent_sight()
             sides = await self._recent_sides(sight)
         except SourceError as error:
-            if self._watcher.last is None:
+            if self.watcher.last is None:
                 raise
-            return [self._unknown(rule, str(error)) for rule in self._watcher.last.rules]
+            return [self._unknown(rule, str(error)) for rule in self.watcher.last.rules]
         return [await self.status(rule, sight, sides.get(rule.expr, ())) for rule in sight.rules]
 
     async def status(self, rule: AlertRule, sight: Sight, sides: Sequence[Side]) -> AlertStatus:
         """Return how ``rule`` stands in ``sight``."""
+        return (await self._told(rule, sight, sides))[0]
+
+    async def told(self, rule: AlertRule, sight: Sight) -> tuple[AlertStatus, Standing | None]:
+        """Return how ``rule`` stands now, and if it fires, where on its way; raises ``SourceError``."""
+        sides: tuple[Side, ...] = ()
+        if rule_state(rule) == "inactive":
+            sides = await asyncio.to_thread(read_sides, self.watcher.prometheus, rule.expr)
+        return await self._told(rule, sight, sides)
+
+    async def _told(self, rule: AlertRule, sight: Sight, sides: Sequence[Side]) -> tuple[AlertStatus, Standing | None]:
         life = current_life(sight.lives(rule.name, {}))
         stages = stage_times(
             life,
@@ -182,35 +197,44 @@ class AlertBoard:
             self._journal.deliveries(rule.name, min((one.began for one in life), default=sight.at) - 1.0),
             condition_true=await self._condition_true(rule, life),
         )
-        trouble = str(sight.alertmanager_error or "")
-        now, wait_s = self._watcher.now(), self._group_wait_s
-        return alert_status(rule, life, stages, sides, at=now, group_wait_s=wait_s, trouble=trouble)
+        standing = None
+        if rule_state(rule) == "firing":
+            standing = await asyncio.to_thread(self._standing, rule, stages, sight)
+        status = alert_status(rule, life, stages, sides, at=self.watcher.now(), standing=standing)
+        return status, standing
+
+    def _standing(self, rule: AlertRule, stages: StageTimes, sight: Sight) -> Standing:
+        trouble = sight.alertmanager_error
+        if trouble is None or stages.delivered is not None:
+            desk = Desk(self.watcher.prometheus, self.watcher.alertmanager, self.watcher.webhook)
+            try:
+                return standing(rule, stages, sight.held, desk, at=self.watcher.now(), group_wait_s=self._group_wait_s)
+            except SourceError as error:
+                trouble = error
+        return Standing("unreachable", f"firing; {trouble}")
 
     async def explain(self, rule: AlertRule, sight: Sight) -> str:
         """Return what ``rule`` waits for now, as a sentence; raises ``SourceError``."""
-        sides: tuple[Side, ...] = ()
-        if rule_state(rule) == "inactive":
-            sides = await asyncio.to_thread(read_sides, self._watcher.prometheus, rule.expr)
-        return (await self.status(rule, sight, sides)).waits_for
+        return (await self.told(rule, sight))[0].waits_for
 
     async def _condition_true(self, rule: AlertRule, life: Sequence[Episode]) -> float | None:
         try:
-            times = [await self._watcher.condition_true(rule, one) for one in life[:3]]
+            times = [await self.watcher.condition_true(rule, one) for one in life[:3]]
         except SourceError:  # older than what Prometheus keeps, or gone since the look
             return None
         return min(times, default=None)
 
     async def _recent_sight(self) -> Sight:
-        last = self._watcher.last
-        if last is not None and self._watcher.now() - last.at < self._fresh_s:
+        last = self.watcher.last
+        if last is not None and self.watcher.now() - last.at < self._fresh_s:
             return last
-        return await self._watcher.look()
+        return await self.watcher.look()
 
     async def _recent_sides(self, sight: Sight) -> Mapping[str, tuple[Side, ...]]:
         async with self._reading:
-            if self._watcher.now() - self._read_at >= self._fresh_s:
+            if self.watcher.now() - self._read_at >= self._fresh_s:
                 self._sides = await asyncio.to_thread(self._read_sides, [rule.expr for rule in sight.rules])
-                self._read_at = self._watcher.now()
+                self._read_at = self.watcher.now()
             return self._sides
 
     def _read_sides(self, exprs: Sequence[str]) -> Mapping[str, tuple[Side, ...]]:
@@ -218,12 +242,12 @@ class AlertBoard:
 
     def _sides_of(self, expr: str) -> tuple[Side, ...]:
         try:
-            return read_sides(self._watcher.prometheus, expr)
+            return read_sides(self.watcher.prometheus, expr)
         except QueryRefused:  # this one expression has nothing to show; the others have
             return ()
 
     def _unknown(self, rule: AlertRule, reason: str) -> AlertStatus:
-        status = alert_status(rule, (), StageTimes(), (), at=self._watcher.now(), group_wait_s=self._group_wait_s)
+        status = alert_status(rule, (), StageTimes(), (), at=self.watcher.now())
         return status.model_copy(
             update={"state": "unknown", "waits_for": reason, "instances": 0, "active_since": None, "due_at": None}
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
-from urllib.parse import unquote
 
-from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, JsonValue, TypeAdapter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,9 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from faults.base import FaultKind, FaultRecord, FaultRequest
-from faults.client import ACTOR_HEADER
+from faults.client import SILENT_HEADER
 from faults.drills.alerts import AlertBoard
-from faults.drills.control import ServiceControl, TrafficControl
+from faults.drills.asked import actor_of, body_of, limit_of, read, since_of
+from faults.drills.control import TrafficControl
 from faults.drills.errors import (
     BadDrill,
     BadNotification,
@@ -32,10 +32,15 @@ from faults.drills.errors import (
     UnknownDrill,
     UnknownRun,
 )
+from faults.drills.extinguisher import Extinguisher, summary
 from faults.drills.fires import Fires
+from faults.drills.heartbeat import guarded
 from faults.drills.journal import Journal
+from faults.drills.places import Places
 from faults.drills.runs import Runs
+from faults.drills.shelf import NoEvidence, Shelf
 from faults.drills.webhook import read_notifications
+from faults.drills.why import why
 from faults.drills.wire import (
     AlertStatus,
     ConductorHealth,
@@ -50,14 +55,13 @@ from faults.errors import FaultError
 from faults.gate import Gate, refusal
 from stack.errors import SourceUnreachable, StackError
 
-MAX_BODY_BYTES = 256 * 1024
 MAX_WEBHOOK_BYTES = 8 * 1024 * 1024
-MAX_LIMIT = 1000
 _STATUS: dict[type[Exception], tuple[int, str]] = {
     BadDrill: (422, "invalid_drill"),
     BadNotification: (400, "invalid_notification"),
     UnknownDrill: (404, "unknown_drill"),
     UnknownRun: (404, "unknown_run"),
+    NoEvidence: (404, "no_evidence"),
     DrillRunning: (409, "drill_running"),
     FaultsActive: (409, "faults_active"),
     StillUndoing: (409, "still_undoing"),
@@ -74,7 +78,6 @@ _ALERTS = TypeAdapter(list[AlertStatus])
 _ENTRIES = TypeAdapter(list[JournalEntry])
 _NOTIFICATIONS = TypeAdapter(list[Notification])
 
-M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -83,13 +86,15 @@ class Desk:
     """What the API answers from."""
 
     runs: Runs
-    control: ServiceControl
+    control: Places
     traffic: TrafficControl
     fires: Fires
     journal: Journal
     board: AlertBoard
+    extinguisher: Extinguisher
     now: Callable[[], float]
     started_at: float
+    shelf: Shelf
 
 
 class Answers:
@@ -104,33 +109,38 @@ class Answers:
         return _model(ConductorHealth(started_at=self._desk.started_at, running=running.id if running else None))
 
     async def kinds(self, _: Request) -> Response:
-        """Return the service's kinds of fault."""
+        """Return every kind of fault, and why some are unavailable."""
         return _json(_KINDS.dump_json(list(await self._desk.control.kinds()), by_alias=True))
 
     async def faults(self, _: Request) -> Response:
-        """Return the service's faults."""
-        return _json(_RECORDS.dump_json(list(await self._desk.control.faults())))
+        """Return the faults of all places; those of a silent one as last heard of, with a header that says so."""
+        seen = await self._desk.control.look()
+        if seen.silent and not seen.records:
+            raise next(iter(seen.silent.values()))
+        answer = _json(_RECORDS.dump_json(list(seen.records)))
+        answer.headers.update({SILENT_HEADER: ",".join(seen.silent)} if seen.silent else {})
+        return answer
 
     async def light(self, request: Request) -> Response:
         """Light a fault."""
-        wanted = await _read(request, FaultRequest)
-        record = await self._desk.control.light(wanted)
+        wanted = await read(request, FaultRequest)
+        record = await self._desk.control.light(guarded(wanted))
         facts: dict[str, JsonValue] = {"kind": record.kind, "parameters": record.parameters, "ttl_s": record.ttl_s}
-        self._desk.journal.write(_actor(request), "fault_lit", record.id, facts)
+        self._desk.journal.write(actor_of(request), "fault_lit", record.id, facts)
         return _model(record, 201)
 
     async def put_out(self, request: Request) -> Response:
         """Put a fault out."""
         record = await self._desk.control.put_out(request.path_params["fault_id"])
         facts = {"kind": record.kind, "end_reason": record.end_reason}
-        self._desk.journal.write(_actor(request), "fault_put_out", record.id, facts)
+        self._desk.journal.write(actor_of(request), "fault_put_out", record.id, facts)
         return _model(record)
 
     async def reset(self, request: Request) -> Response:
-        """Put every fault out."""
-        records = list(await self._desk.control.reset())
-        self._desk.journal.write(_actor(request), "faults_reset", "all", {"ended": [one.id for one in records]})
-        return _json(_RECORDS.dump_json(records))
+        """Put every fault out, and prove it."""
+        proof = await self._desk.extinguisher.put_out(actor_of(request))
+        self._desk.journal.write(actor_of(request), "faults_reset", "all", summary(proof))
+        return _model(proof)
 
     async def drills(self, _: Request) -> Response:
         """Return the library."""
@@ -138,32 +148,48 @@ class Answers:
 
     async def start(self, request: Request) -> Response:
         """Start a drill."""
-        start = await _read(request, DrillStart)
-        return _model(await self._desk.runs.start(start, _actor(request)), 201)
+        start = await read(request, DrillStart)
+        return _model(await self._desk.runs.start(start, actor_of(request)), 201)
+
+    async def check(self, request: Request) -> Response:
+        """Say whether a drill could run here, and start nothing."""
+        return _model(await self._desk.runs.check(await read(request, DrillStart)))
 
     async def runs(self, request: Request) -> Response:
         """Return the newest runs."""
-        return _json(_RUNS.dump_json(self._desk.runs.runs(_limit(request, 20))))
+        return _json(_RUNS.dump_json(self._desk.runs.runs(limit_of(request, 20))))
 
     async def run(self, request: Request) -> Response:
         """Return one run."""
         return _model(self._desk.runs.run(request.path_params["run_id"]))
 
+    async def evidence(self, request: Request) -> Response:
+        """Return what was kept of one run; the run itself as the journal has it now."""
+        run_id: str = request.path_params["run_id"]
+        run = self._desk.runs.run(run_id)
+        kept = await asyncio.to_thread(self._desk.shelf.get, run_id)
+        return _model(kept.model_copy(update={"run": run}))
+
     async def abort(self, request: Request) -> Response:
         """Abort a run."""
-        return _model(await self._desk.runs.abort(request.path_params["run_id"], _actor(request)))
+        return _model(await self._desk.runs.abort(request.path_params["run_id"], actor_of(request)))
 
     async def alerts(self, _: Request) -> Response:
         """Return every alerting rule."""
         return _json(_ALERTS.dump_json(await self._desk.board.statuses()))
 
+    async def why(self, request: Request) -> Response:
+        """Say why an alert has not fired, or not reached the webhook."""
+        return _model(await why(self._desk.board, request.path_params["alert"]))
+
     async def journal(self, request: Request) -> Response:
-        """Return the newest lines of the journal."""
-        return _json(_ENTRIES.dump_json(self._desk.journal.entries(_limit(request, 100))))
+        """Return the newest lines of the journal, of one actor and since a time where that is asked."""
+        since, actor = since_of(request), request.query_params.get("actor", "")
+        return _json(_ENTRIES.dump_json(self._desk.journal.entries(limit_of(request, 100), since=since, actor=actor)))
 
     async def notifications(self, request: Request) -> Response:
         """Return the newest notifications."""
-        return _json(_NOTIFICATIONS.dump_json(self._desk.journal.notifications(_limit(request, 100))))
+        return _json(_NOTIFICATIONS.dump_json(self._desk.journal.notifications(limit_of(request, 100))))
 
     async def traffic(self, _: Request) -> Response:
         """Return what is sent."""
@@ -171,16 +197,21 @@ class Answers:
 
     async def set_traffic(self, request: Request) -> Response:
         """Change what is sent; a drill under way then no longer puts its own settings back."""
-        wanted = await _read(request, TrafficSettings)
+        wanted = await read(request, TrafficSettings)
         status = await self._desk.traffic.apply(wanted)
         self._desk.fires.keep_traffic()
-        self._desk.journal.write(_actor(request), "traffic_set", "traffic", wanted.model_dump(mode="json"))
+        self._desk.journal.write(actor_of(request), "traffic_set", "traffic", wanted.model_dump(mode="json"))
         return _model(status)
 
     async def webhook(self, request: Request) -> Response:
-        """Take what Alertmanager delivers."""
+        """Take what Alertmanager delivers; what is something else is refused, and stands in the journal."""
         at = self._desk.now()
-        for notification in read_notifications(await _body(request, MAX_WEBHOOK_BYTES), at):
+        try:
+            notifications = read_notifications(await body_of(request, MAX_WEBHOOK_BYTES), at)
+        except BadNotification as error:
+            self._desk.journal.write(actor_of(request), "notification_refused", "webhook", {"reason": str(error)})
+            raise
+        for notification in notifications:
             self._desk.journal.notify(notification)
         return Response(status_code=204)
 
@@ -215,11 +246,14 @@ def create_app(
         ("POST", "/faults/reset", answers.reset),
         ("DELETE", "/faults/{fault_id}", answers.put_out),
         ("GET", "/drills", answers.drills),
+        ("POST", "/drills/check", answers.check),
         ("POST", "/drills/runs", answers.start),
         ("GET", "/drills/runs", answers.runs),
         ("GET", "/drills/runs/{run_id}", answers.run),
+        ("GET", "/drills/runs/{run_id}/evidence", answers.evidence),
         ("POST", "/drills/runs/{run_id}/abort", answers.abort),
         ("GET", "/alerts", answers.alerts),
+        ("GET", "/alerts/{alert:path}/why", answers.why),
         ("GET", "/journal", answers.journal),
         ("GET", "/notifications", answers.notifications),
         ("GET", "/traffic", answers.traffic),
@@ -240,35 +274,6 @@ def _json(body: bytes, status: int = 200) -> Response:
 
 def _model(model: BaseModel, status: int = 200) -> Response:
     return _json(model.model_dump_json().encode(), status)
-
-
-def _actor(request: Request) -> str:
-    return unquote(request.headers.get(ACTOR_HEADER, ""))[:80].strip() or "unknown"
-
-
-def _limit(request: Request, default: int) -> int:
-    text = request.query_params.get("limit", str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
-        raise HTTPException(422, f"limit: expected a whole number from 1 to {MAX_LIMIT}, got {text!r:.40}")
-    return int(text)
-
-
-async def _body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise HTTPException(413, f"the body is longer than {most} bytes")
-    return bytes(body)
-
-
-async def _read(request: Request, model: type[M]) -> M:
-    try:
-        return model.model_validate_json(await _body(request, MAX_BODY_BYTES))
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        problems = (f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in found)
-        raise HTTPException(422, "; ".join(problems)) from None
 
 
 async def _error(_: Request, error: Exception) -> Response:

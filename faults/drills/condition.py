@@ -69,6 +69,26 @@ def comparisons(expr: str) -> tuple[Comparison, ...]:
     return understood if len(understood) == len(found) else ()
 
 
+def some_comparisons(expr: str) -> tuple[Comparison, ...]:
+    """Return those comparisons with a number that stand outermost in ``expr``, of several alternatives too.
+
+    What stands after ``unless`` is left out. They are to be shown: what they say is not all that it takes.
+    """
+    text = _bare(_TOKEN.sub(lambda token: "" if token.group().startswith("#") else token.group(), expr))
+    parts, start, wanted = [], 0, True
+    for token in _outermost(text):
+        if token.group().lower() in {"and", "or", "unless"}:
+            parts += [text[start : token.start()]] if wanted else []
+            start, wanted = token.end(), token.group().lower() != "unless"
+    parts += [text[start:]] if wanted else []
+    found: list[Comparison] = []
+    for part in parts:
+        bare = _bare(_MATCHING.sub("", part))
+        one = _comparison(bare)
+        found += [one] if one is not None else some_comparisons(bare) if len(parts) > 1 else []
+    return tuple(found)
+
+
 def _outermost(text: str) -> Iterator[re.Match[str]]:
     """Yield the comparison and word tokens of ``text`` that stand outside of every bracket and string."""
     depth = 0

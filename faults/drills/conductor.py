@@ -19,19 +19,34 @@ from starlette.applications import Starlette
 from faults.drills.alerts import AlertBoard
 from faults.drills.api import Desk, create_app
 from faults.drills.control import ServiceControl, TrafficControl
-from faults.drills.errors import DrillError
+from faults.drills.counters import pages_of
+from faults.drills.extinguisher import Extinguisher
 from faults.drills.fires import Fires
+from faults.drills.gathering import Sources
+from faults.drills.heartbeat import Guarded, beat
+from faults.drills.history import Historian
 from faults.drills.journal import Journal
 from faults.drills.live import Parts
+from faults.drills.own_app import AppProbe, control_of_app, pages_of_app
+from faults.drills.places import OwnFaults, Places
+from faults.drills.probe import Probe
 from faults.drills.runs import Runs
+from faults.drills.shelf import Shelf
 from faults.drills.spec import load_library
+from faults.drills.stackhost import StackHost
 from faults.drills.watch import Watcher
+from faults.errors import FaultError
+from faults.injector import Injector
+from faults.limitfile import read_limits
+from faults.traffic.server import FAULTS
 from stack.clients.alertmanager import AlertmanagerClient
+from stack.clients.jaeger import JaegerClient
 from stack.clients.prometheus import PrometheusClient
 from stack.configuration import GROUP_WAIT_S
 from stack.endpoints import Endpoints, of_replicas
 from stack.errors import SourceError
 from stack.home import Home, endpoints_from_environment, pace_from_environment, workers_from_environment
+from stack.own.app import FAULTS_JOB, OwnApp, app_from_environment
 from stack.pace import Pace
 
 _log = logging.getLogger(__name__)
@@ -48,16 +63,20 @@ class Conductor:
 
 
 class _Background:
-    """What runs beside the requests: watching alerts, tending what was lit."""
+    """What runs beside the requests: watching alerts, tending what was lit, beating for it."""
 
-    def __init__(self, runs: Runs, watcher: Watcher, journal: Journal, every_s: float) -> None:
+    def __init__(
+        self, runs: Runs, watcher: Watcher, journal: Journal, places: Guarded, *, own: OwnFaults, every_s: float
+    ) -> None:
         self._runs, self._watcher, self._journal, self._every_s = runs, watcher, journal, every_s
+        self._places, self._own = places, own
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
         self._journal.write("conductor", "conductor_started", "conductor")
         self._runs.recover()
-        self._tasks = (asyncio.create_task(self._watch()), asyncio.create_task(self._runs.tend()))
+        work = (self._watch(), self._runs.tend(), beat(self._places), self._own.clean_up(), self._runs.arm())
+        self._tasks = tuple(asyncio.create_task(each) for each in work)
 
     async def _watch(self) -> None:
         """Look at the alerts once an interval, for ever; say once when Prometheus goes and when it is back."""
@@ -76,6 +95,7 @@ class _Background:
 
     async def stop(self) -> None:
         await self._runs.close()
+        await self._own.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -83,23 +103,42 @@ class _Background:
         self._journal.close()
 
 
-def build_conductor(home: Home, endpoints: Endpoints, pace: Pace, *, workers: int = 1) -> Conductor:
-    """Return the conductor of the stack in ``home``, whose service has so many replicas.
+def build_conductor(
+    home: Home, endpoints: Endpoints, pace: Pace, *, workers: int = 1, own_app: OwnApp | None = None
+) -> Conductor:
+    """Return the conductor of the stack in ``home``, whose service has so many replicas, or is the user's ``own_app``.
 
-    Raises ``DrillError`` for a bad library or journal.
+    Raises ``DrillError`` for a bad library or journal, ``BadLimits`` for bad limits of the operator's.
 
     To be called on the thread that serves the app, for the journal belongs to it.
     """
     token = home.token()
+    limits = read_limits(home)
     journal = Journal(home.data / "journal.sqlite")
-    watcher = Watcher(PrometheusClient(endpoints.url("prometheus")), AlertmanagerClient(endpoints.url("alertmanager")))
-    control = ServiceControl([endpoints.url(name) for name in of_replicas("control", workers)], token)
+    watcher = Watcher(
+        PrometheusClient(endpoints.url("prometheus")),
+        AlertmanagerClient(endpoints.url("alertmanager")),
+        job=FAULTS_JOB if own_app is None else own_app.job,
+    )
+    urls = [endpoints.url(name) for name in of_replicas("control", workers)]
+    service = ServiceControl(urls, token) if own_app is None else control_of_app(own_app, token)
+    host = StackHost(home, endpoints)
+    own = OwnFaults(Injector(host, limits=limits), host)
+    generator = ServiceControl(endpoints.url("traffic", FAULTS), token, what="the traffic generator")
+    control = Places(service, {"traffic": generator, "stack": own}, now=time.time)
     traffic = TrafficControl(endpoints.url("traffic"), token)
     board = AlertBoard(watcher, journal, group_wait_s=pace.scale(GROUP_WAIT_S), fresh_s=min(pace.interval_s, 2.0))
-    fires = Fires(control, traffic, journal)
-    runs = Runs(Parts(watcher, control, fires, journal, board, time.time), load_library(), pace)
-    background = _Background(runs, watcher, journal, pace.interval_s)
-    desk = Desk(runs, control, traffic, fires, journal, board, time.time, time.time())
+    historian = Historian(watcher.prometheus, pace, home.run / "history")
+    fires = Fires(control, traffic, journal, historian=historian)
+    library = load_library() if own_app is None else {}
+    traces = JaegerClient(endpoints.url("tracestore"), page_url=endpoints.link("tracestore"))
+    shelf = Shelf(home.data / "runs")
+    sources = Sources(watcher, control, traces, shelf, workers)
+    runs = Runs(Parts(watcher, control, fires, journal, board, time.time, historian, sources), library, pace)
+    background = _Background(runs, watcher, journal, control, own=own, every_s=pace.interval_s)
+    pages = pages_of(endpoints, workers) if own_app is None else pages_of_app(own_app, token)
+    extinguisher = Extinguisher(control, fires, runs, pages, probe=Probe() if own_app is None else AppProbe(own_app))
+    desk = Desk(runs, control, traffic, fires, journal, board, extinguisher, time.time, time.time(), shelf)
     app = create_app(desk, token, tend=background.start, close=background.stop, hosts=endpoints.names)
     return Conductor(app, runs, journal, watcher)
 
@@ -111,9 +150,13 @@ def main() -> int:
     endpoints = endpoints_from_environment()
     try:
         conductor = build_conductor(
-            Home.from_environment(), endpoints, pace_from_environment(), workers=workers_from_environment()
+            Home.from_environment(),
+            endpoints,
+            pace_from_environment(),
+            workers=workers_from_environment(),
+            own_app=app_from_environment(),
         )
-    except DrillError as error:
+    except FaultError as error:
         _log.error("%s", error)
         return 1
     if conductor.journal.moved_aside is not None:

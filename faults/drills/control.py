@@ -42,7 +42,14 @@ class _Health(BaseModel):
     started_at: float
 
 
+class Heard(BaseModel):
+    """How a place answers a heartbeat: how many faults it keeps burning."""
+
+    guarded: int
+
+
 _HEALTH = TypeAdapter(_Health)
+_HEARD = TypeAdapter(Heard)
 
 
 class _Endpoint:
@@ -104,11 +111,16 @@ class ServiceControl:
     """
 
     def __init__(
-        self, urls: str | Sequence[str], token: str, *, timeout_s: float = 10.0, rng: random.Random | None = None
+        self,
+        urls: str | Sequence[str],
+        token: str,
+        *,
+        what: str = "the service's control endpoint",
+        timeout_s: float = 10.0,
+        rng: random.Random | None = None,
     ) -> None:
-        """``rng`` draws ids and missing seeds where there are several replicas."""
+        """Errors call it ``what``. ``rng`` draws ids and missing seeds where there are several replicas."""
         given = [urls] if isinstance(urls, str) else [*urls]
-        what = "the service's control endpoint"
         names = [what] if len(given) == 1 else [f"{what} (replica {index})" for index in range(len(given))]
         self._replicas = [_Endpoint(name, url, token, timeout_s) for name, url in zip(names, given, strict=True)]
         self._rng = rng or random.Random()
@@ -156,6 +168,11 @@ class ServiceControl:
         answers = await self._ask("POST", "/reset", _RECORDS)
         lists = _good(answers)
         return lists[0] if len(lists) == 1 else merged_lists(lists)
+
+    async def heartbeat(self) -> None:
+        """Tell every replica that the conductor is there; raise ``ControlError`` where one does not hear it."""
+        answers = await self._ask("POST", "/heartbeat", _HEARD, timeout_s=2.0)
+        _good(answers)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -9,10 +9,12 @@ DrillError
 ├── StillUndoing          what an earlier run changed is not put back yet
 ├── BadNotification       something else than Alertmanager's webhook payload
 ├── JournalUnusable
+├── HistoryFailed         Prometheus cannot be given the synthetic history of a drill
 └── ControlError          the service's control endpoint, or the traffic generator
     ├── ControlUnreachable
     ├── ControlRefused
-    └── PartlyLit         some replicas took a fault and some did not
+    ├── PartlyLit         some replicas took a fault and some did not
+    └── PartlyOut         not every place could be told to put its faults out
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from faults.base import FaultRecord
 from faults.errors import FaultError
 
 
@@ -41,7 +44,8 @@ class UnknownDrill(DrillError):  # noqa: N818 - as above
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name = name
-        super().__init__(f"no drill named {name!r}; the library has: {', '.join(sorted(known))}")
+        library = ", ".join(sorted(known)) or "nothing beside an app of your own; run a drill file of yours"
+        super().__init__(f"no drill named {name!r}; the library has: {library}")
 
 
 class UnknownRun(DrillError):  # noqa: N818 - as above
@@ -97,6 +101,14 @@ class JournalUnusable(DrillError):  # noqa: N818 - as above
         super().__init__(f"the journal {path} cannot be used: {reason}; see that its folder is writable and not full")
 
 
+class HistoryFailed(DrillError):  # noqa: N818 - as above
+    """The synthetic history of a drill cannot be put into Prometheus's storage."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the drill's history cannot be supplied: {reason}")
+
+
 class ControlError(DrillError):
     """A control endpoint did not do what was asked."""
 
@@ -126,3 +138,15 @@ class PartlyLit(ControlError):  # noqa: N818 - as above
         if self.burning:
             rest = f"it may still burn on replica {', '.join(self.burning)} until its time to live ends it"
         super().__init__(f"not lit on {len(self.failed)} of {replicas} replicas ({'; '.join(self.failed)}); {rest}")
+
+
+class PartlyOut(ControlError):  # noqa: N818 - as above
+    """Everything was to be put out, and some places could not be told. ``ended``: what was put out at the others."""
+
+    def __init__(self, ended: Iterable[FaultRecord], silent: Iterable[ControlError]) -> None:
+        self.ended, self.silent = tuple(ended), tuple(silent)
+        reasons = "; ".join(str(error) for error in self.silent)
+        super().__init__(
+            f"{len(self.ended)} put out; {reasons}. What still burns there ends by its own time to live, "
+            "or for want of a heartbeat"
+        )

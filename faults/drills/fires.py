@@ -6,8 +6,8 @@ conductor that was killed can do it after its next start. It never decides when.
 
 from __future__ import annotations
 
+import asyncio
 import json
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from faults.base import FaultRecord, FaultRequest
-from faults.drills.control import ServiceControl, TrafficControl
-from faults.drills.errors import ControlError, ControlRefused
+from faults.drills.control import TrafficControl
+from faults.drills.errors import ControlError, ControlRefused, HistoryFailed
+from faults.drills.heartbeat import guarded
+from faults.drills.history import Historian, Supplied
 from faults.drills.journal import Intent, Journal
-from faults.drills.spec import FaultStep
+from faults.drills.parts import History
+from faults.drills.places import Places
 from faults.drills.wire import TrafficSettings
-from stack.pace import Pace
+from stack.blocks import selector
 
 UNCERTAIN_S = 15.0
 """How long a request to light a fault may still be on its way after its sender was lost."""
-_SEED_BITS = 48
 
 
 @dataclass(frozen=True)
@@ -41,29 +43,23 @@ class Fires:
 
     def __init__(
         self,
-        control: ServiceControl,
+        control: Places,
         traffic: TrafficControl,
         journal: Journal,
         *,
-        rng: random.Random | None = None,
+        historian: Historian | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """``historian``: who supplies histories; without one there are none."""
         self._control, self._traffic, self._journal, self._now = control, traffic, journal, now
-        self._rng = rng or random.Random()
+        self._historian = historian
 
-    async def light(self, run_id: str, step: FaultStep, pace: Pace) -> FaultRecord:
-        """Light the fault of ``step`` for ``run_id``; raise ``ControlError``.
+    async def light(self, run_id: str, request: FaultRequest) -> FaultRecord:
+        """Light a fault for ``run_id``; raise ``ControlError``.
 
-        The seed, drawn here where the drill has none, is what an intent without an id is recognised by.
+        Its seed, which the drill's schedule gives it, is what an intent without an id is recognised by.
         """
-        request = FaultRequest(
-            kind=step.kind,
-            parameters=step.parameters,
-            target=step.target,
-            probability=step.probability,
-            ttl_s=pace.scale(step.ttl),
-            seed=self._rng.getrandbits(_SEED_BITS) if step.seed is None else step.seed,
-        )
+        request = guarded(request)
         intent = self._journal.intend(run_id, "fault", request.model_dump_json())
         try:
             record = await self._control.light(request)
@@ -80,6 +76,31 @@ class Fires:
         }
         self._journal.write(f"drill {run_id}", "fault_lit", record.id, facts)
         return record
+
+    async def put_out(self, run_id: str, fault_id: str) -> Undone:
+        """Put out one fault of a run that is still under way; never raises for what the other side does."""
+        for intent in self.to_undo(run_id):
+            if intent.fault_id == fault_id:
+                return await self.undo(intent, f"drill {run_id}")
+        return Undone(done=True)
+
+    async def supply(self, run_id: str, history: History) -> Supplied:
+        """Put ``history`` into Prometheus's storage while a run lasts; raise ``HistoryFailed`` or ``StackError``."""
+        if self._historian is None:
+            raise HistoryFailed("this conductor has no way into Prometheus's storage")
+        supplied = await asyncio.to_thread(self._historian.prepare, history, run_id)
+        self._journal.intend(run_id, "history", supplied.model_dump_json())
+        try:
+            await asyncio.to_thread(self._historian.place, supplied, run_id)
+        except OSError as error:
+            raise HistoryFailed(f"{supplied.folder}: {error.strerror or error}") from error
+        facts: dict[str, JsonValue] = {"series": [*sorted({selector(span.labels) for span in supplied.spans})]}
+        self._journal.write(f"drill {run_id}", "history_supplied", "prometheus", facts)
+        return supplied
+
+    async def supplied(self, what: Supplied) -> bool:
+        """Say whether Prometheus shows the history; raise ``SourceError``."""
+        return self._historian is not None and await asyncio.to_thread(self._historian.loaded, what)
 
     async def set_traffic(self, run_id: str, wanted: TrafficSettings) -> bool:
         """Apply ``wanted`` while a run lasts; say whether it differs from what was sent. Raise ``ControlError``."""
@@ -103,20 +124,19 @@ class Fires:
 
     async def undo(self, intent: Intent, actor: str) -> Undone:
         """Undo one intent, as often as asked; never raises for what the other side does."""
+        record = None
         try:
-            if intent.what == "traffic":
-                await self._traffic.apply(TrafficSettings.model_validate_json(intent.body))
-                record = None
+            if intent.what == "fault":
+                record = await self._put_out_of(intent)
+            elif intent.what == "history":
+                await self._take_away(intent)
             else:
-                fault_id = intent.fault_id or await self._find(intent)
-                if fault_id is None and self._now() - intent.at < UNCERTAIN_S:
-                    return Undone(done=False, reason="it is not known yet whether the fault was lit")
-                record = None if fault_id is None else await self._put_out(fault_id)
+                await self._traffic.apply(TrafficSettings.model_validate_json(intent.body))
         except ControlRefused as error:
             if intent.what == "fault":
                 return Undone(done=False, reason=str(error))
-            record = None  # settings that are refused now cannot be put back later either
-        except ControlError as error:
+            # settings that are refused now cannot be put back later either
+        except (ControlError, HistoryFailed) as error:
             return Undone(done=False, reason=str(error))
         self._journal.settle(intent)
         if record is not None:
@@ -124,6 +144,8 @@ class Fires:
             self._journal.write(actor, "fault_put_out", record.id, {"run": intent.run_id, **ended})
         elif intent.what == "traffic":
             self._journal.write(actor, "traffic_put_back", "traffic", json.loads(intent.body))
+        elif intent.what == "history":
+            self._journal.write(actor, "history_taken_away", "prometheus", {"run": intent.run_id})
         return Undone(done=True, record=record)
 
     def give_up(self, intent: Intent, reason: str) -> None:
@@ -133,21 +155,36 @@ class Fires:
 
     def overdue(self, intent: Intent) -> bool:
         """Say whether the fault of ``intent`` has ended by its own time to live, with a minute to spare."""
-        if intent.what == "traffic":
+        if intent.what != "fault":
             return self._now() - intent.at > 24 * 3600.0
         return self._now() > intent.at + FaultRequest.model_validate_json(intent.body).ttl_s + UNCERTAIN_S + 60.0
 
+    async def _take_away(self, intent: Intent) -> None:
+        """Take the history of ``intent`` away; raise ``HistoryFailed`` where it is still there."""
+        left: str | None = "this conductor has no way into Prometheus's storage"
+        if self._historian is not None:
+            left = await asyncio.to_thread(self._historian.take_away, Supplied.model_validate_json(intent.body))
+        if left is not None:
+            raise HistoryFailed(left)
+
+    async def _put_out_of(self, intent: Intent) -> FaultRecord | None:
+        """Put out the fault of ``intent``; ``None`` where there is none."""
+        fault_id = intent.fault_id or await self._find(intent)
+        if fault_id is None and self._now() - intent.at < UNCERTAIN_S:
+            raise ControlError("it is not known yet whether the fault was lit")
+        return None if fault_id is None else await self._put_out(fault_id)
+
     async def _find(self, intent: Intent) -> str | None:
-        """Return the id of the fault that ``intent`` led to, by its seed; ``None`` where the service has none."""
+        """Return the id of the fault that ``intent`` led to, by its seed; ``None`` where its place has none."""
         request = FaultRequest.model_validate_json(intent.body)
-        for record in await self._control.faults():
+        for record in await self._control.faults_of(request.kind):
             same = (record.kind, record.seed) == (request.kind, request.seed)
             if same and intent.at - 1.0 <= record.started_at <= intent.at + UNCERTAIN_S:
                 return record.id
         return None
 
     async def _put_out(self, fault_id: str) -> FaultRecord | None:
-        """Put a fault out; ``None`` where the service does not know it, having been restarted since."""
+        """Put a fault out; ``None`` where its place does not know it, having been restarted since."""
         try:
             record = await self._control.put_out(fault_id)
         except ControlRefused as error:

@@ -1,12 +1,16 @@
-"""Keeps an eye on what a drill has lit: that it still burns, in the same service, and that nothing else does."""
+"""Keeps an eye on what a drill has lit: that it still burns, in the same service, and that nothing else does.
+
+A fault that brings the service down makes a restart of it what was to be expected; everything else does not.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faults.base import FaultRecord
-from faults.drills.control import Instance, ServiceControl
+from faults.base import FaultRecord, catalogue
+from faults.drills.control import Instance
 from faults.drills.errors import ControlError
+from faults.drills.places import Places
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,11 @@ class Gone:
 class FireWatch:
     """The watch over one run's faults. ``notes`` gathers what a reader of the verdict has to know, once each."""
 
-    def __init__(self, control: ServiceControl, instance: Instance) -> None:
+    def __init__(self, control: Places, instance: Instance) -> None:
         self._control, self._instance = control, instance
         self._seen: set[str] = set()
+        self._restarting: str | None = None
+        self._in_service: dict[str, str] = {}
         self.notes: list[str] = []
 
     def note(self, sentence: str) -> None:
@@ -30,12 +36,20 @@ class FireWatch:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
+    def expect_end(self, fault_id: str) -> None:
+        """Take the end of a fault for the drill's own doing: it is about to put it out itself."""
+        self._seen.add(fault_id)
+        self._in_service.pop(fault_id, None)
+
     async def begin(self) -> None:
         """Take the service as it is now for the one that will be set on fire; raise ``ControlError``."""
         self._instance = await self._control.instance()
 
     async def restarted(self, fault_at: float | None) -> Gone | None:
-        """Return that the service was restarted since; a service that does not answer is no proof of it."""
+        """Return that the service was restarted since; a service that does not answer is no proof of it.
+
+        A restart that one of the drill's faults brings about is noted, not returned.
+        """
         try:
             instance = await self._control.instance()
         except ControlError:
@@ -43,26 +57,48 @@ class FireWatch:
         if instance.id == self._instance.id:
             return None
         self._instance = instance
+        if self._restarting is not None:
+            self.note(f"the service was restarted meanwhile, which is what {self._restarting} does")
+            return None
         since = f" {instance.started_at - fault_at:.0f} s after the fault" if fault_at is not None else ""
         reason = f"the service was restarted{since}, which ended every fault in it"
         self.note(reason)
         return Gone(reason, restarted=True)
 
     async def check(self, fault_ids: list[str], fault_at: float | None) -> Gone | None:
-        """Return what ended the drill's faults before their time; expiry is noted, not returned."""
-        gone = await self.restarted(fault_at)
-        if gone is not None:
-            return gone
-        try:
-            records = await self._control.faults()
-        except ControlError:
-            return None  # the deadline decides, and the rollback says it if it stays so
-        for record in records:
+        """Return what ended the drill's faults before their time; expiry is noted, not returned.
+
+        While the service does not answer nothing is concluded: the deadline decides, and the rollback says it if it
+        stays so.
+        """
+        seen = await self._control.look()
+        gone = None
+        for record in seen.records:
             if record.id in fault_ids:
+                self._learn(record)
                 gone = self._ended(record) or gone
             elif record.state == "active":
                 self.note(f"the fault {record.kind} ({record.id}) was lit by someone else during the drill")
-        return gone
+        if "service" in seen.silent:
+            return gone
+        restarted = await self.restarted(fault_at)
+        if self._restarting is not None:
+            self._note_lost({record.id for record in seen.records})
+        return restarted or gone
+
+    def _learn(self, record: FaultRecord) -> None:
+        kind = catalogue().get(record.kind)
+        if kind is not None and kind.restarts:
+            self._restarting = record.kind
+        if record.place == "service" and record.state == "active":
+            self._in_service[record.id] = record.kind
+
+    def _note_lost(self, known: set[str]) -> None:
+        """Note which of the drill's faults in the service went down with it."""
+        for fault_id, kind in [*self._in_service.items()]:
+            if fault_id not in known:
+                del self._in_service[fault_id]
+                self.note(f"the fault {kind} ({fault_id}) ended when {self._restarting} brought the service down")
 
     def _ended(self, record: FaultRecord) -> Gone | None:
         if record.state == "active" or record.id in self._seen:

@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS notifications (
 CREATE INDEX IF NOT EXISTS notifications_by_alert ON notifications (alert, starts_at);
 """
 
-What = Literal["fault", "traffic"]
+What = Literal["fault", "traffic", "history"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Intent:
     """Something that a run is about to change, written before it changes: how to undo it is in ``body`` (JSON).
 
     ``fault``: the request, whose seed marks it out; ``fault_id`` is set as soon as the service has said it.
-    ``traffic``: the settings to put back.
+    ``traffic``: the settings to put back. ``history``: what was put into Prometheus's storage.
     """
 
     id: int
@@ -95,15 +95,9 @@ class Journal:
         self._prune()
         return JournalEntry(id=cursor.lastrowid or 0, at=at, actor=actor, action=action, subject=subject, facts=stated)
 
-    def entries(self, limit: int = 100) -> list[JournalEntry]:
-        """Return the newest lines, newest first."""
-        rows = self._db.execute(
-            "SELECT id, at, actor, action, subject, facts FROM entries ORDER BY id DESC LIMIT ?", (limit,)
-        )
-        return [
-            JournalEntry(id=row[0], at=row[1], actor=row[2], action=row[3], subject=row[4], facts=json.loads(row[5]))
-            for row in rows
-        ]
+    def entries(self, limit: int = 100, *, since: float = 0.0, actor: str = "") -> list[JournalEntry]:
+        """Return the newest lines, newest first: not before ``since`` (Unix seconds), of this ``actor`` or of all."""
+        return _entries(self._db, limit, since, actor)
 
     def save_run(self, run: DrillRun) -> None:
         """Store ``run`` as it is now."""
@@ -188,6 +182,32 @@ class Journal:
             "DELETE FROM runs WHERE ended AND id NOT IN (SELECT id FROM runs ORDER BY queued_at DESC LIMIT ?)",
             (KEEP_RUNS,),
         )
+
+
+def read_entries(path: Path, limit: int = 100, *, since: float = 0.0, actor: str = "") -> list[JournalEntry]:
+    """Return the newest lines of the journal at ``path`` without a conductor, and without writing to it.
+
+    Raises ``JournalUnusable``.
+    """
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)
+        ) as database:
+            return _entries(database, limit, since, actor)
+    except (sqlite3.DatabaseError, ValueError) as error:
+        raise JournalUnusable(path, str(error)) from error
+
+
+def _entries(database: sqlite3.Connection, limit: int, since: float, actor: str) -> list[JournalEntry]:
+    rows = database.execute(
+        "SELECT id, at, actor, action, subject, facts FROM entries WHERE at >= ? AND (? = '' OR actor = ?) "
+        "ORDER BY id DESC LIMIT ?",
+        (since, actor, actor, limit),
+    )
+    return [
+        JournalEntry(id=row[0], at=row[1], actor=row[2], action=row[3], subject=row[4], facts=json.loads(row[5]))
+        for row in rows
+    ]
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from faults.drills.alerts import AlertBoard
-from faults.drills.control import ServiceControl
+from faults.drills.burning import Burning
 from faults.drills.fires import Fires
 from faults.drills.firewatch import FireWatch
-from faults.drills.journal import Journal
+from faults.drills.gathering import Sources, keep_evidence
+from faults.drills.history import Historian
+from faults.drills.journal import Journal, What
 from faults.drills.outcomes import Outcomes
+from faults.drills.past import give_past
+from faults.drills.places import Places
 from faults.drills.plan import Plan
 from faults.drills.rollback import roll_back, to_the_end
-from faults.drills.spec import FaultStep
-from faults.drills.steady import Unsteady, unsteady
+from faults.drills.steady import Unsteady, ringing, unsteady
 from faults.drills.verdict import sum_up
 from faults.drills.watch import Sight, Watcher
 from faults.drills.wire import DrillRun, Phase, Verdict
@@ -29,6 +32,8 @@ from stack.errors import SourceError, StackError
 
 ROLLBACK_PATIENCE_S = 15.0
 SHUTDOWN_PATIENCE_S = 1.0
+EVIDENCE_WITHIN_S = 12.0
+EVIDENCE_OF_AN_ABORT_WITHIN_S = 4.0
 _log = logging.getLogger(__name__)
 
 
@@ -37,11 +42,13 @@ class Parts:
     """What a drill works with."""
 
     watcher: Watcher
-    control: ServiceControl
+    control: Places
     fires: Fires
     journal: Journal
     board: AlertBoard
     now: Callable[[], float]
+    historian: Historian | None = None
+    sources: Sources | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class LiveDrill:
         self._traffic_changed_at = float("-inf")
         self._firewatch = FireWatch(parts.control, plan.instance)
         self._sources: Mapping[str, float] = {}
+        self._burning: Burning | None = None
 
     def start(self) -> asyncio.Task[None]:
         """Start the run and return its task."""
@@ -118,6 +126,10 @@ class LiveDrill:
         traffic = self.plan.drill.traffic
         if traffic is not None and await to_the_end(self._parts.fires.set_traffic(self.run.id, traffic)):
             self._traffic_changed_at = self._parts.now()
+        history, fires = self.plan.drill.history, self._parts.fires
+        if history is not None:
+            self._enter("steady_state")
+            await give_past(fires, self.run.id, history, poll_s=self._poll_s, tell=self._progress)
         await self._reach_steady_state()
         await self._burn()
 
@@ -134,48 +146,55 @@ class LiveDrill:
                 began_at=began_at,
                 traffic_changed_at=self._traffic_changed_at,
             )
-            if not faults:
+            rings = ringing(self.plan, sight, began_at=began_at, traffic_changed_at=self._traffic_changed_at)
+            reasons = [*(fault.sentence for fault in faults), *([rings] if rings else [])]
+            if not reasons:
                 return
             if self._parts.now() >= deadline:
-                self._fail_unsteady(faults)
-            self._progress(faults[0].sentence)
+                self._fail_unsteady(faults, reasons)
+            self._progress(reasons[0])
             await asyncio.sleep(min(self._poll_s, max(0.05, deadline - self._parts.now())))
 
-    def _fail_unsteady(self, faults: tuple[Unsteady, ...]) -> None:
+    def _fail_unsteady(self, faults: Sequence[Unsteady], reasons: Sequence[str]) -> None:
         within_s = self.plan.pace.scale(self.plan.drill.steady_state.within)
         for fault in faults:
             self._outcomes.mark(fault.index, fault.verdict, fault.sentence)
-        reasons = "; ".join(fault.sentence for fault in faults)
-        raise _DrillOver("failed", f"no steady state within {within_s:g} s, so no fault was lit: {reasons}")
+        raise _DrillOver("failed", f"no steady state within {within_s:g} s, so no fault was lit: {'; '.join(reasons)}")
 
     async def _burn(self) -> None:
         self._enter("fault")
         await self._firewatch.begin()
         self._sources = await self._parts.watcher.starts()
-        began = self._parts.now()
-        ahead = sorted(self.plan.drill.faults, key=lambda step: step.at)
+        self._burning = burning = Burning(self.plan, self.run, self._parts.fires, self._firewatch, now=self._parts.now)
         while True:
-            while ahead and self._parts.now() - began >= self.plan.pace.scale(ahead[0].at):
-                await to_the_end(self._light(ahead.pop(0)))
+            if await to_the_end(burning.go_on()):
+                self._save()
+            self.run.coming = burning.coming()
             sight = await self._look()
             await self._outcomes.update(sight)
+            await self._check_abort()
             await self._check_fires()
-            waiting = self._outcomes.awaiting_detection(self._parts.now())
-            if not waiting and not ahead:
+            now = self._parts.now()
+            waiting = self._outcomes.awaiting_detection(now)
+            watching_s = (self.run.fault_at or now) + self.plan.watch_s - now
+            if not waiting and burning.all_lit and watching_s <= 0:
                 break
-            self._progress(await self._waiting_for(waiting, sight))
-            next_s = began + self.plan.pace.scale(ahead[0].at) - self._parts.now() if ahead else self._poll_s
-            await asyncio.sleep(min(self._poll_s, max(0.0, next_s)))
+            self._progress(await self._waiting_for(waiting, sight, watching_s))
+            await asyncio.sleep(burning.wait_s(self._poll_s))
         for index in self._outcomes.missed():
             held = await self._explain(index, sight)
             self._outcomes.hold(index, "; ".join([held, *self._firewatch.notes]))
 
-    async def _light(self, step: FaultStep) -> None:
-        record = await self._parts.fires.light(self.run.id, step, self.plan.pace)
-        self.run.fault_ids.append(record.id)
-        if self.run.fault_at is None:
-            self.run.fault_at = record.started_at
-        self._save()
+    async def _check_abort(self) -> None:
+        """End the drill where one of its own conditions says so; one that cannot be evaluated is asked again once."""
+        prometheus = self._parts.watcher.prometheus
+        try:
+            met = await self.plan.abort_if.met(prometheus)
+        except SourceError:
+            await asyncio.sleep(self._poll_s)
+            met = await self.plan.abort_if.met(prometheus)
+        if met is not None:
+            raise _DrillOver("aborted", met.sentence)
 
     async def _roll_back(self) -> None:
         """Put out what this run lit; what cannot be put out in time is left to the conductor."""
@@ -189,6 +208,9 @@ class LiveDrill:
                 self._firewatch.note(f"not all could be put out yet ({'; '.join(done.left)}); its time to live ends it")
             if self.run.fault_at is not None and not done.left:
                 self.run.rollback_at = done.ended_at or self._parts.now()
+            self._save()
+        elif self.run.fault_at is not None and self.run.rollback_at is None:  # the schedule had put everything out
+            self.run.rollback_at = (self._burning and self._burning.last_out_at) or self._parts.now()
             self._save()
 
     async def _recover(self) -> None:
@@ -207,19 +229,26 @@ class LiveDrill:
                 raise _DrillOver("error", f"{name} was restarted during the drill; its times cannot be trusted")
 
     async def _close(self, ending: _Ending | None) -> None:
-        done = await roll_back(
-            self._parts.fires, self.run.id, "traffic", patience_s=lambda: SHUTDOWN_PATIENCE_S, now=self._parts.now
-        )
-        if done.left:
-            self._firewatch.note(f"the traffic settings could not be put back yet: {'; '.join(done.left)}")
+        left_over: tuple[tuple[What, str], ...] = (("traffic", "the traffic settings"), ("history", "the history"))
+        for what, name in left_over:
+            done = await roll_back(
+                self._parts.fires, self.run.id, what, patience_s=lambda: SHUTDOWN_PATIENCE_S, now=self._parts.now
+            )
+            if done.left:
+                self._firewatch.note(f"{name} could not be put back yet: {'; '.join(done.left)}")
         if ending is None:
             self._outcomes.judge()
-            ending = _Ending(*sum_up(self.run.outcomes))
+            ending = _Ending(*sum_up(self.run.outcomes, watched_s=self.plan.watch_s))
+        await self._outcomes.inspect(within_s=self._patience_s)
         self.run.verdict = ending.verdict
         notes = (note for note in self._firewatch.notes if note not in ending.reason)
         self.run.reason = "; ".join([ending.reason, *notes])
         self.run.ended_at = self._parts.now()
-        self.run.progress = ""
+        if self._parts.sources is not None:
+            self._progress("gathering the evidence for its report")
+            within_s = EVIDENCE_OF_AN_ABORT_WITHIN_S if self._stopped_because else EVIDENCE_WITHIN_S
+            await keep_evidence(self._parts.sources, self.plan, self.run, within_s=min(within_s, self._patience_s))
+        self.run.progress = self.run.coming = ""
         self._enter("done")
         facts = {"name": self.run.name, "verdict": self.run.verdict, "reason": self.run.reason}
         self._parts.journal.write(f"drill {self.run.id}", "drill_ended", self.run.id, facts)
@@ -229,17 +258,11 @@ class LiveDrill:
     async def _look(self) -> Sight:
         """Look at the alerts; a source that fails twice in a row ends the drill with its error."""
         try:
-            return self._complete(await self._parts.watcher.look())
+            return (await self._parts.watcher.look()).complete()
         except SourceError as error:
             self._progress(str(error))
             await asyncio.sleep(self._poll_s)
-        return self._complete(await self._parts.watcher.look())
-
-    @staticmethod
-    def _complete(sight: Sight) -> Sight:
-        if sight.alertmanager_error is not None:
-            raise sight.alertmanager_error
-        return sight
+        return (await self._parts.watcher.look()).complete()
 
     async def _check_fires(self) -> None:
         """End the drill when its fault is gone, through no doing of its own, before the alerts had their chance."""
@@ -248,9 +271,10 @@ class LiveDrill:
             text = f"{gone.reason}, before all expected alerts were seen"
             raise _DrillOver("error" if gone.restarted else "aborted", text)
 
-    async def _waiting_for(self, waiting: tuple[int, ...], sight: Sight) -> str:
+    async def _waiting_for(self, waiting: tuple[int, ...], sight: Sight, watching_s: float) -> str:
         if not waiting:
-            return "waiting to light the next fault"
+            quiet = f"nothing may ring for {watching_s:.0f} s more"
+            return quiet if watching_s > 0 else "waiting to light the next fault"
         alert = self.plan.drill.expect[waiting[0]].alert
         others = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
         return f"{alert}{others}: {await self._explain(waiting[0], sight)}"
@@ -263,8 +287,6 @@ class LiveDrill:
             return await self._parts.board.explain(rules[0], sight)
         except SourceError as error:
             return str(error)
-
-    # -- telling -------------------------------------------------------------------------------------------------
 
     def _enter(self, phase: Phase) -> None:
         self.run.phase = phase

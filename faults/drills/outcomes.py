@@ -5,11 +5,15 @@ It keeps ``run.outcomes`` up to date from what is seen, says what is still await
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from faults.drills.episodes import Episode
+from faults.drills.inspection import Inspection
 from faults.drills.journal import Journal
 from faults.drills.plan import Plan
+from faults.drills.score import detection_and_reset_s
 from faults.drills.stages import detection, stage_times
 from faults.drills.verdict import judge
 from faults.drills.watch import Sight, Watcher
@@ -56,8 +60,12 @@ class Outcomes:
             if early and index not in self._already:
                 self._already[index] = f"was active {since - early[0].began:.1f} s before the fault"
             stages = await self._stages(detection(lives, since), since)
-            if stages != self._run.outcomes[index].stages:
-                self._run.outcomes[index] = self._run.outcomes[index].model_copy(update={"stages": stages})
+            known = self._run.outcomes[index]
+            if stages != known.stages:
+                timed = known.model_copy(update={"stages": stages})
+                detection_s, reset_s = detection_and_reset_s(self._run, timed)
+                update = {"stages": stages, "detection_s": detection_s, "reset_s": reset_s}
+                self._run.outcomes[index] = known.model_copy(update=update)
                 changed = True
         if await self._update_others(sight, since) or changed:
             self._journal.save_run(self._run)
@@ -174,6 +182,13 @@ class Outcomes:
                 waited_for=self._held.get(index, ""),
             )
             self.mark(index, judgement.verdict, judgement.detail)
+
+    async def inspect(self, *, within_s: float) -> None:
+        """Hold what was measured of the expected alerts against what was predicted, in so many seconds at most."""
+        inspection = Inspection(self._plan, self._watcher, self._journal)
+        with contextlib.suppress(TimeoutError):
+            inspected = await asyncio.wait_for(inspection.inspect(self._run, self._expected()), within_s)
+            self._run.outcomes[: len(self._plan.drill.expect)] = inspected
 
     def _expected(self) -> list[AlertOutcome]:
         return self._run.outcomes[: len(self._plan.drill.expect)]

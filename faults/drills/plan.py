@@ -6,20 +6,23 @@ Everything that would stop it is found now, before anything is changed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from faults.base import FaultKind
-from faults.drills.control import Instance, ServiceControl
+from faults.drills.abort import AbortConditions
+from faults.drills.control import Instance
 from faults.drills.errors import BadDrill, FaultsActive
-from faults.drills.parameters import parameter_problems
+from faults.drills.history import Historian
+from faults.drills.objections import Stack, objections, warnings
+from faults.drills.places import Places
+from faults.drills.schedule import Lighting
 from faults.drills.spec import Drill
 from faults.drills.verdict import Bounds
 from faults.drills.watch import Sight, Watcher
 from stack.clients.prometheus import AlertRule
 from stack.configuration import GROUP_INTERVAL_S, GROUP_WAIT_S
 from stack.errors import StackError
-from stack.pace import Pace
+from stack.pace import PRODUCTION, Pace
 from stack.rules.reach import longest_window_s
 
 
@@ -36,11 +39,25 @@ class Plan:
     calm_since: float
     """Unix second since when the service has been watched without a gap and no fault has burned."""
     instance: Instance
+    schedule: tuple[Lighting, ...] = ()
+    """What is lit when, in seconds after the steady state at this pace."""
+    abort_if: AbortConditions = field(default_factory=lambda: AbortConditions((), PRODUCTION))
+    warnings: tuple[str, ...] = ()
 
     @property
     def interval_s(self) -> float:
-        """The longest evaluation interval of the expected alerts, in seconds."""
-        return max(rule.interval_s for rule in self.rules.values())
+        """The longest evaluation interval of the expected alerts, in seconds; the stack's where none is expected."""
+        return max((rule.interval_s for rule in self.rules.values()), default=self.pace.interval_s)
+
+    @property
+    def supplied_s(self) -> float:
+        """How far back the drill's own history reaches, in seconds at this pace."""
+        return 0.0 if self.drill.history is None else self.pace.scale(self.drill.history.covers)
+
+    @property
+    def watch_s(self) -> float:
+        """How long nothing may ring after the first fault, in seconds at this pace; 0 where alerts are expected."""
+        return self.pace.scale(self.drill.watch or 0.0)
 
     def bounds(self, index: int) -> Bounds:
         """Return the bounds of expectation ``index`` in seconds at this pace."""
@@ -53,11 +70,20 @@ class Plan:
 
 
 async def make_plan(
-    drill: Drill, pace: Pace, watcher: Watcher, control: ServiceControl, *, burned_until: float = 0.0
+    drill: Drill,
+    pace: Pace,
+    watcher: Watcher,
+    control: Places,
+    *,
+    historian: Historian | None = None,
+    seed: int = 0,
+    burned_until: float = 0.0,
+    while_burning: bool = False,
 ) -> Plan:
     """Return the plan of ``drill``, or raise what stands against it.
 
-    ``burned_until``: Unix second at which the last fault that the journal knows of had ended.
+    ``burned_until``: Unix second at which the last fault that the journal knows of had ended. ``seed``: what every
+    random choice follows from. ``while_burning``: faults that burn now do not stand against it.
 
     ``BadDrill``: it asks for what is not there. ``FaultsActive``: something burns already. ``ControlError`` or
     ``SourceError``: the service, Prometheus or Alertmanager does not answer.
@@ -66,21 +92,30 @@ async def make_plan(
     kinds = await control.kinds()
     faults = await control.faults()
     burning = [record for record in faults if record.state == "active"]
-    sight = await watcher.look()
-    if sight.alertmanager_error is not None:
-        raise sight.alertmanager_error
-    problems = [*_fault_problems(drill, kinds), *_alert_problems(drill, sight)]
+    sight = (await watcher.look()).complete()
     rules = {one.alert: sight.named(one.alert)[0] for one in drill.expect if sight.named(one.alert)}
     windows_s, unknown = await _windows(watcher, sight)
+    stack = Stack(kinds, sight, windows_s, pace, watcher.prometheus, historian)
+    problems = [*await objections(drill, stack)]
     problems += [f"alert {alert}: {reason}" for alert, reason in unknown.items() if alert in rules]
     if problems:
         raise BadDrill(f"drill {drill.name!r}", problems)
-    if burning:
+    if burning and not while_burning:
         raise FaultsActive(f"{record.kind} ({record.id})" for record in burning)
     ended = [record.ended_at for record in faults if record.ended_at is not None]
     watched_s = await watcher.history_s(max(windows_s.values(), default=0.0), pace.interval_s)
     calm_since = max(watcher.now() - watched_s, burned_until, *ended)
-    return Plan(drill, pace, rules, windows_s, calm_since, instance)
+    return Plan(
+        drill,
+        pace,
+        rules,
+        windows_s,
+        calm_since,
+        instance,
+        schedule=drill.schedule(seed, pace),
+        abort_if=AbortConditions(drill.abort_if, pace),
+        warnings=await warnings(drill, stack),
+    )
 
 
 async def _windows(watcher: Watcher, sight: Sight) -> tuple[Mapping[str, float], Mapping[str, str]]:
@@ -98,42 +133,13 @@ async def _windows(watcher: Watcher, sight: Sight) -> tuple[Mapping[str, float],
     return windows_s, unknown
 
 
-def _fault_problems(drill: Drill, kinds: Sequence[FaultKind]) -> Iterator[str]:
-    known = {kind.kind: kind for kind in kinds}
-    for index, step in enumerate(drill.faults):
-        kind = known.get(step.kind)
-        where = f"faults[{index}]"
-        if kind is None:
-            yield f"{where}.kind: unknown fault kind {step.kind!r}; known kinds: {', '.join(sorted(known))}"
-            continue
-        if not kind.available:
-            yield f"{where}.kind: {step.kind} is unavailable here: {kind.unavailable_because or 'no reason given'}"
-        for problem in parameter_problems(kind.schema_, step.parameters):
-            yield f"{where}.parameters: {problem}"
-
-
-def _alert_problems(drill: Drill, sight: Sight) -> Iterator[str]:
-    names = sorted({rule.name for rule in sight.rules})
-    for index, expectation in enumerate(drill.expect):
-        rules = sight.named(expectation.alert)
-        if not rules:
-            loaded = ", ".join(names) or "none"
-            yield f"expect[{index}].alert: Prometheus has no alert {expectation.alert!r}; loaded are: {loaded}"
-        for rule in rules:
-            if rule.health == "err":
-                yield f"expect[{index}].alert: Prometheus cannot evaluate {expectation.alert}: {rule.last_error}"
-    for index, alert in enumerate(drill.allow):
-        if alert not in names:
-            yield f"allow[{index}]: Prometheus has no alert {alert!r}"
-
-
 def estimate_s(drill: Drill, pace: Pace, sight: Sight | None) -> float:
     """Return about how long ``drill`` takes, in seconds at ``pace``.
 
     From the rules where they are known: hold, ``for`` and grouping up to the delivery, the longest window and
     grouping down to its end. Without them, from the drill's own bounds.
     """
-    starts_s = pace.scale(drill.steady_state.hold) + pace.scale(max(step.at for step in drill.faults))
+    starts_s = pace.scale(drill.steady_state.hold) + max(one.at_s for one in drill.schedule(0, pace))
     grouping_s = pace.scale(GROUP_WAIT_S + GROUP_INTERVAL_S / 2)
     there_s, back_s = 0.0, 0.0
     for expectation in drill.expect:
@@ -149,4 +155,4 @@ def estimate_s(drill: Drill, pace: Pace, sight: Sight | None) -> float:
         else:
             there_s = max(there_s, pace.scale(expectation.firing_within))
             back_s = max(back_s, pace.scale(expectation.resolved_within))
-    return starts_s + there_s + back_s + grouping_s
+    return starts_s + max(there_s, pace.scale(drill.watch or 0.0)) + back_s + (grouping_s if drill.expect else 0.0)

@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import uuid
 from collections.abc import Callable, Mapping
 
 from faults.drills.errors import BadDrill, DrillRunning, StillUndoing, UnknownDrill, UnknownRun
+from faults.drills.history import keep_armed
 from faults.drills.live import SHUTDOWN_PATIENCE_S, LiveDrill, Parts
-from faults.drills.plan import estimate_s, make_plan
+from faults.drills.plan import Plan, estimate_s, make_plan
 from faults.drills.spec import Drill, parse_drill
-from faults.drills.wire import DrillInfo, DrillRun, DrillStart
+from faults.drills.wire import DrillCheck, DrillInfo, DrillRun, DrillStart
 from stack.pace import Pace
 
 _TEND_EVERY_S = 1.0
@@ -72,10 +74,9 @@ class Runs:
         if left:
             raise StillUndoing(left[0].run_id)
         self._starting = drill.name
+        seed = self._seed(start, drill)
         try:
-            plan = await make_plan(
-                drill, self._pace, self._parts.watcher, self._parts.control, burned_until=self._burned_until()
-            )
+            plan = await self._plan(drill, seed)
         finally:
             self._starting = None
         run = DrillRun(
@@ -84,13 +85,42 @@ class Runs:
             title=drill.title,
             pace=self._pace.name,
             phase="queued",
+            seed=seed,
+            warnings=list(plan.warnings),
             queued_at=self._parts.now(),
+            estimate_s=round(estimate_s(drill, self._pace, self._parts.watcher.last), 1),
         )
         self._parts.journal.save_run(run)
-        self._parts.journal.write(actor, "drill_started", run.id, {"name": drill.name, "pace": self._pace.name})
+        self._parts.journal.write(
+            actor, "drill_started", run.id, {"name": drill.name, "pace": self._pace.name, "seed": seed}
+        )
         self._live = LiveDrill(plan, run, self._parts)
         self._live.start()
         return run
+
+    async def check(self, start: DrillStart) -> DrillCheck:
+        """Check a drill as ``start`` does, and start nothing; it may be checked while another runs."""
+        drill = self._chosen(start)
+        plan = await self._plan(drill, self._seed(start, drill), while_burning=True)
+        return DrillCheck(name=drill.name, lightings=len(plan.schedule), warnings=list(plan.warnings))
+
+    async def _plan(self, drill: Drill, seed: int, *, while_burning: bool = False) -> Plan:
+        parts = self._parts
+        return await make_plan(
+            drill,
+            self._pace,
+            parts.watcher,
+            parts.control,
+            historian=parts.historian,
+            seed=seed,
+            burned_until=self._burned_until(),
+            while_burning=while_burning,
+        )
+
+    @staticmethod
+    def _seed(start: DrillStart, drill: Drill) -> int:
+        given = drill.seed if start.seed is None else start.seed
+        return random.getrandbits(32) if given is None else given
 
     def _burned_until(self) -> float:
         """Return when the last fault of an earlier run had ended, Unix seconds; 0 where there is none."""
@@ -139,6 +169,11 @@ class Runs:
             facts = {"name": run.name, "verdict": "error", "reason": run.reason}
             self._parts.journal.write("conductor", "drill_ended", run.id, facts)
             _log.warning("run %s of drill %s was cut off: %s", run.id, run.name, run.reason)
+
+    async def arm(self) -> None:
+        """Make Prometheus quick to read a history, as soon as it answers."""
+        if self._parts.historian is not None:
+            await keep_armed(self._parts.historian, self._parts.watcher.prometheus)
 
     async def tend(self) -> None:
         """Undo what runs that are over have left; goes on for ever."""

@@ -45,9 +45,12 @@ def stage_times(
     told = list(deliveries)
     pending = min(one.started for one in life)
     delivered = _first(note.at for one in fired for note in told if note.status == "firing" and _tells_of(note, one))
-    received = _first(receipt.received_at for one in fired for receipt in receipts if _came_of(receipt, one))
-    if delivered is not None and (received is None or received > delivered):
-        received = delivered  # first looked at after a later update: it had come by then
+    came = [receipt for one in fired for receipt in receipts if _came_of(receipt, one)]
+    received = _first(receipt.received_at for receipt in came)
+    grouped = _first(receipt.grouped_at for receipt in came if receipt.grouped_at is not None)
+    if delivered is not None:  # what was first looked at later had come, and had been grouped, by then
+        received = delivered if received is None else min(received, delivered)
+        grouped = delivered if grouped is None else min(grouped, delivered)
     resolutions = [
         _first(note.at for note in told if note.status == "resolved" and _tells_of(note, one)) for one in fired
     ]
@@ -56,6 +59,7 @@ def stage_times(
         pending=pending,
         firing=_first(one.firing for one in fired if one.firing is not None),
         received=received,
+        grouped=grouped,
         delivered=delivered,
         resolved=_last([one.resolved for one in fired]),
         resolution_delivered=_last(resolutions),

@@ -30,8 +30,8 @@ async def unsteady(
     from before; ``traffic_changed_at`` is when the drill changed the traffic, from when on it must hold.
     """
     hold_s = plan.pace.scale(plan.drill.steady_state.hold)
-    needed_s = max(hold_s, *(plan.windows_s[one.alert] for one in plan.drill.expect))
-    history_s = await watcher.history_s(needed_s, plan.interval_s)
+    needed_s = max([hold_s, *(plan.windows_s[one.alert] for one in plan.drill.expect)])
+    history_s = max(await watcher.history_s(needed_s, plan.interval_s), plan.supplied_s)
     found = []
     for index, expectation in enumerate(plan.drill.expect):
         reason = _unsteady(index, expectation, sight, hold_s) or _unproven(
@@ -49,6 +49,20 @@ async def unsteady(
         if reason is not None:
             found.append(reason)
     return tuple(found)
+
+
+def ringing(plan: Plan, sight: Sight, *, began_at: float, traffic_changed_at: float) -> str:
+    """Return what keeps a drill from starting in which nothing may ring; empty where nothing does, or it may.
+
+    Unix seconds, as above. It has to have been quiet for as long as the steady state is to be held.
+    """
+    if plan.drill.expect:
+        return ""
+    rings = sorted({rule.name for rule in sight.rules if rule.state == "firing"} - set(plan.drill.allow))
+    if rings:
+        return f"{', '.join(rings)}: firing before any fault, and nothing may ring in this drill"
+    left_s = plan.pace.scale(plan.drill.steady_state.hold) - (sight.at - max(began_at, traffic_changed_at))
+    return f"nothing rings; holding {left_s:.1f} s more" if left_s > 0 else ""
 
 
 def _unsteady(index: int, expectation: Expectation, sight: Sight, hold_s: float) -> Unsteady | None:

@@ -74,13 +74,16 @@ def _ended(stages: StageTimes, bounds: Bounds, fired_after_s: float, rollback_at
     return Judgement("as expected", f"fired {fired_after_s:.1f} s after the fault, {ended}, both delivered")
 
 
-def sum_up(outcomes: Iterable[AlertOutcome]) -> tuple[Verdict, str]:
+def sum_up(outcomes: Iterable[AlertOutcome], *, watched_s: float = 0.0) -> tuple[Verdict, str]:
     """Return the verdict of a drill that ran to its end, and the reason in a sentence.
 
-    It passes only if every expected alert is as expected and nothing unexpected fired.
+    It passes only if every expected alert is as expected and nothing unexpected fired. ``watched_s`` is for how long
+    nothing was to ring, where no alert was expected.
     """
     known = list(outcomes)
     wrong = [one for one in known if one.verdict != "as expected" and (one.expected or one.verdict == "unexpected")]
     if not wrong and any(one.expected for one in known):
         return "passed", "every expected alert fired, was delivered and resolved in time, and no other did"
+    if not wrong and watched_s > 0.0:
+        return "passed", f"nothing rang that may not, for {watched_s:g} s from the first fault on"
     return "failed", "; ".join(f"{one.alert}: {one.verdict or 'undecided'} ({one.detail})" for one in wrong)

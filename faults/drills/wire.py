@@ -6,8 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-STAGES = ("condition_true", "pending", "firing", "received", "delivered", "resolved")
+from faults.base import FaultRecord
+
+STAGES = (
+    "condition_true",
+    "pending",
+    "firing",
+    "received",
+    "grouped",
+    "delivered",
+    "resolved",
+    "resolution_delivered",
+)
 """The life of an alert, in order."""
+Stage = Literal[
+    "condition_true", "pending", "firing", "received", "grouped", "delivered", "resolved", "resolution_delivered"
+]
 
 Phase = Literal["queued", "steady_state", "fault", "rollback", "recovery", "done"]
 Verdict = Literal["passed", "failed", "aborted", "error"]
@@ -31,11 +45,26 @@ class StageTimes(BaseModel):
     pending: float | None = None
     firing: float | None = None
     received: float | None = None
+    grouped: float | None = None
     delivered: float | None = None
     resolved: float | None = None
-    resolution_delivered: float | None = Field(
-        default=None, description="When the webhook was told that it is over; not a stage of its own in the tables."
+    resolution_delivered: float | None = Field(default=None, description="When the webhook was told that it is over.")
+
+
+class StageCheck(BaseModel):
+    """One stage of one alert: measured, next to what was predicted. Seconds since the fault at the run's pace.
+
+    Stages after the rollback (``resolved``, ``resolution_delivered``) count from the rollback.
+    """
+
+    stage: Stage
+    measured_s: float | None
+    earliest_s: float | None = Field(
+        description="Predicted; None where nothing can be predicted, and `cause` says why."
     )
+    latest_s: float | None
+    within: bool | None = Field(description="Whether it lies in the range plus one scrape and one evaluation.")
+    cause: str = Field(default="", description="What the range is made of, or what explains a difference.")
 
 
 class AlertOutcome(BaseModel):
@@ -49,6 +78,9 @@ class AlertOutcome(BaseModel):
     resolved_within_s: float | None = Field(default=None, description="Deadline after the rollback, at the run's pace.")
     verdict: AlertVerdict | None = Field(default=None, description="None while the drill is still undecided about it.")
     detail: str = ""
+    checks: list[StageCheck] = Field(default_factory=list)
+    detection_s: float | None = Field(default=None, description="From the fault to firing.")
+    reset_s: float | None = Field(default=None, description="From the rollback to resolved.")
 
 
 class DrillInfo(BaseModel):
@@ -73,10 +105,14 @@ class DrillRun(BaseModel):
     verdict: Verdict | None = None
     reason: str = ""
     progress: str = Field(default="", description="What it is waiting for, in a sentence.")
+    seed: int = Field(default=0, description="Every random choice of the run follows from it.")
+    warnings: list[str] = Field(default_factory=list, description="What is odd about the drill here, and not wrong.")
     queued_at: float
     fault_at: float | None = None
     rollback_at: float | None = None
     ended_at: float | None = None
+    estimate_s: float = Field(default=0.0, description="How long it takes in all, about, at this pace.")
+    coming: str = Field(default="", description="What the schedule does next, and when; empty where nothing is left.")
     fault_ids: list[str] = Field(default_factory=list)
     outcomes: list[AlertOutcome] = Field(default_factory=list)
 
@@ -88,6 +124,15 @@ class DrillStart(BaseModel):
 
     name: str | None = None
     text: str | None = None
+    seed: int | None = Field(default=None, ge=0, description="In place of the drill's own; drawn where neither is.")
+
+
+class DrillCheck(BaseModel):
+    """A drill that could run here as things are."""
+
+    name: str
+    lightings: int = Field(description="How many faults it would light.")
+    warnings: list[str] = Field(default_factory=list, description="What is odd about it here, and not wrong.")
 
 
 class TrafficSettings(BaseModel):
@@ -111,6 +156,25 @@ class TrafficStatus(BaseModel):
     latency_s: dict[str, float] = Field(description="Quantiles p50, p90, p95, p99 and max; empty where nothing ended.")
     late_share: float = Field(description="Share of requests that started more than 5 ms after their intended start.")
     waits_for: str = Field(default="", description="What it lacks to send the whole mix; empty when nothing.")
+    factor: float = Field(default=1.0, description="By how much faults multiply the settings' rate now.")
+
+
+class ResetCheck(BaseModel):
+    """One thing that was looked at after everything was put out."""
+
+    what: str
+    holds: bool
+    detail: str
+
+
+class ResetProof(BaseModel):
+    """What was burning, and what shows that nothing does any more."""
+
+    proven: bool
+    ended: list[FaultRecord] = Field(description="What was burning, at every place.")
+    checks: list[ResetCheck]
+    because: list[str] = Field(default_factory=list, description="Why it is not proven; empty where it is.")
+    took_s: float
 
 
 class JournalEntry(BaseModel):
@@ -156,6 +220,42 @@ class AlertStatus(BaseModel):
     due_at: float | None = Field(default=None, description="When a pending alert is due to fire if nothing changes.")
     waits_for: str = Field(description="A sentence: why it has not fired yet, or what comes next.")
     stages: StageTimes = Field(default_factory=StageTimes)
+
+
+class Spread(BaseModel):
+    """Some times, summed up. Seconds."""
+
+    count: int
+    least: float
+    median: float
+    mean: float
+    most: float
+
+
+class AlertScore(BaseModel):
+    """How well one alert, or all of them, did in a set of runs."""
+
+    alert: str = Field(description="Empty for all alerts together.")
+    detected: int = Field(description="How often it was expected and fired after the fault.")
+    flawed: int = Field(description="Of those: how often it was late, not delivered or not resolved.")
+    missed: int = Field(description="How often it was expected and did not fire.")
+    unexpected: int = Field(description="How often it fired though nobody expected or allowed it.")
+    precision: float | None = Field(description="Of what fired, the share that was expected; None where nothing did.")
+    recall: float | None = Field(description="Of what was expected, the share that fired; None where nothing was.")
+    detection_s: dict[str, Spread] = Field(description="From the fault to firing, for each pace.")
+    reset_s: dict[str, Spread] = Field(description="From the rollback to resolved, for each pace.")
+
+
+class Score(BaseModel):
+    """How well the alerts did in a set of runs. Runs that ended by an error or an abort prove nothing."""
+
+    runs: int
+    passed: int
+    failed: int
+    left_out: int = Field(description="Runs that were aborted, ended by an error, or are not over.")
+    undecided: int = Field(description="Expectations that could not be judged: firing already, or too little history.")
+    total: AlertScore
+    alerts: list[AlertScore] = Field(description="By name.")
 
 
 class ConductorHealth(BaseModel):

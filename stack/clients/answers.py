@@ -146,6 +146,8 @@ class ActiveTarget(Answer):
     health: Literal["up", "down", "unknown"]
     last_scrape: datetime | None = None
     last_error: str = ""
+    scrape_interval: str = ""
+    scrape_timeout: str = ""
 
 
 class Targets(Answer):
@@ -181,10 +183,29 @@ class RuntimeInformation(Answer):
     start_time: datetime
 
 
+class KnownAlertmanager(Answer):
+    """An Alertmanager that Prometheus sends to."""
+
+    url: str
+
+
+class KnownAlertmanagers(Answer):
+    """All of them, and those that it gave up."""
+
+    active_alertmanagers: list[KnownAlertmanager]
+
+
+class AlertmanagerConfiguration(Answer):
+    """The configuration as it was read, secrets hidden."""
+
+    original: str = ""
+
+
 class AlertmanagerStatus(Answer):
     """A running Alertmanager; what it calls its uptime is when it started."""
 
     uptime: datetime
+    config: AlertmanagerConfiguration = Field(default_factory=AlertmanagerConfiguration)
 
 
 class HeldAlertStatus(Answer):
@@ -212,3 +233,37 @@ class HeldAlert(Answer):
     fingerprint: str
     receivers: list[Receiver]
     status: HeldAlertStatus
+
+
+class HeldGroup(Answer):
+    """Alerts that are notified of together."""
+
+    labels: Texts
+    receiver: Receiver
+    alerts: list[HeldAlert]
+
+
+class SilenceStatus(Answer):
+    """Whether a silence works now."""
+
+    state: Literal["active", "pending", "expired"]
+
+
+class SilenceMatcher(Answer):
+    """One condition of a silence."""
+
+    name: str
+    value: str
+    is_regex: bool
+    is_equal: bool = True
+
+
+class KeptSilence(Answer):
+    """A silence."""
+
+    id: str
+    status: SilenceStatus
+    matchers: list[SilenceMatcher]
+    ends_at: datetime
+    created_by: str
+    comment: str

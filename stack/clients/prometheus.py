@@ -11,6 +11,7 @@ from stack.clients.answers import (
     BuildInformation,
     Envelope,
     ExemplarSeries,
+    KnownAlertmanagers,
     LoadedRecordings,
     LoadedRule,
     LoadedRules,
@@ -32,6 +33,8 @@ from stack.clients.series import (
 )
 from stack.clients.source import Client, Parameters, unix_seconds
 from stack.errors import QueryRefused
+from stack.rules.durations import parse_duration
+from stack.rules.errors import BadDuration
 
 __all__ = [
     "AlertInstance",
@@ -106,9 +109,21 @@ class PrometheusClient(Client):
                 each.health,
                 unix_seconds(each.last_scrape),
                 each.last_error,
+                _seconds(each.scrape_interval),
+                _seconds(each.scrape_timeout),
             )
             for each in answer.active_targets
         )
+
+    def alertmanagers(self) -> tuple[str, ...]:
+        """Return the addresses of the Alertmanagers that it sends alerts to."""
+        answer = self._ask("/api/v1/alertmanagers", {}, _ALERTMANAGERS, "alertmanagers")
+        return tuple(each.url for each in answer.active_alertmanagers)
+
+    def metrics(self) -> tuple[str, ...]:
+        """Return the name of every metric that it has samples of, by name."""
+        names: list[str] = self._ask("/api/v1/label/__name__/values", {}, _NAMES, "names of metrics")
+        return tuple(names)
 
     def exemplars(self, expr: str, start: float, end: float) -> tuple[Exemplar, ...]:
         """Return the exemplars of the series that ``expr`` selects, oldest first."""
@@ -146,12 +161,21 @@ _RECORDINGS = TypeAdapter(Envelope[LoadedRecordings])
 _FLAGS = TypeAdapter(Envelope[dict[str, str]])
 _TARGETS = TypeAdapter(Envelope[Targets])
 _EXEMPLARS = TypeAdapter(Envelope[list[ExemplarSeries]])
+_ALERTMANAGERS = TypeAdapter(Envelope[KnownAlertmanagers])
+_NAMES: TypeAdapter[Envelope[list[str]]] = TypeAdapter(Envelope[list[str]])
 _BUILD = TypeAdapter(Envelope[BuildInformation])
 _RUNTIME = TypeAdapter(Envelope[RuntimeInformation])
 
 
 def _series(matrix: MatrixResult) -> tuple[Series, ...]:
     return tuple(Series(each.metric, tuple(each.values)) for each in matrix.result)
+
+
+def _seconds(duration: str) -> float:
+    try:
+        return parse_duration(duration)
+    except BadDuration:
+        return 0.0
 
 
 def _instant(expr: str, at: float | None) -> Parameters:

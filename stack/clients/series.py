@@ -72,7 +72,10 @@ class AlertRule:
 
 @dataclass(frozen=True)
 class TargetHealth:
-    """A scrape target and its last scrape; ``last_scrape`` is ``None`` before the first."""
+    """A scrape target and its last scrape; ``last_scrape`` is ``None`` before the first.
+
+    ``interval_s`` and ``timeout_s`` are its own; 0 where Prometheus does not say them.
+    """
 
     job: str
     instance: str
@@ -80,3 +83,5 @@ class TargetHealth:
     health: Literal["up", "down", "unknown"]
     last_scrape: float | None
     last_error: str
+    interval_s: float = 0.0
+    timeout_s: float = 0.0

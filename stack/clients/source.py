@@ -58,6 +58,11 @@ class Source:
             raise SourceUnreachable(self.name, self.url, f"it answers {response.status_code} {response.reason_phrase}")
         return response
 
+    def post(self, path: str, parameters: Parameters | None = None) -> httpx.Response:
+        """Return the answer to a POST whatever its status; raise ``SourceUnreachable`` where there is none."""
+        with self._reachable():
+            return self._client.post(path, params=dict(parameters or {}))
+
     def read(self, response: httpx.Response, adapter: TypeAdapter[T]) -> T:
         """Return the body of ``response`` as the type of ``adapter``; raise ``UnexpectedAnswer``."""
         try:

@@ -22,7 +22,7 @@ import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from faults.api import create_control_app
@@ -32,6 +32,8 @@ from faults.drills.wire import DrillRun, DrillStart, TrafficSettings, TrafficSta
 from faults.gate import Gate
 from faults.injector import Injector
 from faults.middleware import FaultMiddleware
+from faults.traffic.server import FAULTS
+from stack.commands import ADMIN, RETENTION
 from stack.endpoints import HOST, PORTS, Endpoints
 from stack.home import Home
 from stack.pace import PRODUCTION
@@ -123,6 +125,7 @@ class SmallService:
         self._counted: Counter[str] = Counter({"200": 0, "500": 0})
         self._metrics = ServedApp(self._metrics_app, endpoints.port("service"))
         self._calling: asyncio.Task[None] | None = None
+        self._injector = Injector()
 
     def __enter__(self) -> Self:
         self._control.__enter__()
@@ -136,7 +139,7 @@ class SmallService:
         self._control.__exit__(kind, error, traceback)
 
     async def _build(self) -> ASGIApp:
-        injector = Injector()
+        injector = self._injector = Injector()
         app = FaultMiddleware(Starlette(routes=[Route("/predict", _answer)]), injector=injector)
         self._calling = asyncio.get_running_loop().create_task(self._call(app))
         return create_control_app(injector, self._token, instance=self._instance, started_at=time.time())
@@ -151,6 +154,9 @@ class SmallService:
     async def _metrics_app(self) -> ASGIApp:
         async def metrics(_: Request) -> Response:
             lines = [f'http_requests_total{{status="{code}"}} {count}' for code, count in self._counted.items()]
+            injector = self._injector
+            active, acted = (sum(one.values()) for one in (injector.active(), injector.injections()))
+            lines += [f"firedrill_fault_active {active}", f"firedrill_fault_injections_total {acted}"]
             return PlainTextResponse("# TYPE http_requests_total counter\n" + "\n".join(lines) + "\n")
 
         return Starlette(routes=[Route("/metrics", metrics)])
@@ -187,6 +193,7 @@ class SmallTraffic:
             Route("/settings", show, methods=["GET"]),
             Route("/settings", put, methods=["PUT"]),
             Route("/status", status),
+            Mount(FAULTS, create_control_app(Injector(), self.token, instance="traffic", started_at=time.time())),
         ]
         return Gate(Starlette(routes=routes), self.token)
 
@@ -274,9 +281,14 @@ def fireground(folder: Path) -> Iterator[Fireground]:
             running_prometheus(
                 folder / "prometheus",
                 rules=[rules],
-                scrapes={"firedrill": [endpoints.address("service")]},
+                scrapes={
+                    "firedrill": [endpoints.address("service")],
+                    "prometheus": [endpoints.address("prometheus")],
+                    "alertmanager": [endpoints.address("alertmanager")],
+                },
                 alertmanager=alertmanager.address,
                 interval_s=INTERVAL_S,
+                flags=[ADMIN, f"--storage.tsdb.retention.time={RETENTION}"],
                 port=endpoints.port("prometheus"),
             )
         )

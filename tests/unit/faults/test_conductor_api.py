@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from faults.base import FaultRequest
 from faults.client import ConductorClient, ConductorRefused, ConductorUnreachable
+from faults.drills.heartbeat import DEAD_MAN_S
 from faults.drills.journal import Journal
 from faults.drills.wire import DrillStart, TrafficSettings
 from stack.endpoints import PORTS
@@ -115,12 +116,14 @@ def test_a_delivery_is_kept_with_its_times(lonely: Lonely) -> None:
     ],
 )
 def test_garbage_at_the_webhook_is_refused_and_not_kept(lonely: Lonely, body: bytes) -> None:
-    """400 with what is wrong, in the usual shape."""
+    """400 with what is wrong, in the usual shape; the journal says it too."""
     before = lonely.client.notifications()
     answer = deliver(lonely, body)
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_notification"
     assert lonely.client.notifications() == before
+    line = lonely.client.journal(1)[0]
+    assert (line.action, line.facts["reason"]) == ("notification_refused", answer.json()["error"]["message"])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -155,9 +158,14 @@ def test_faults_are_lit_and_put_out_through_it_with_the_actor_in_the_journal(lon
     """What is done to the service stands in the journal with who did it, names in any script."""
     record = lonely.client.light(FaultRequest(kind="latency", parameters={"delay_ms": 1}, ttl_s=20), actor="Zoë")
     assert [one.id for one in lonely.client.faults() if one.state == "active"] == [record.id]
+    assert record.dead_man_s == DEAD_MAN_S
     assert lonely.client.put_out(record.id, actor="cli").end_reason == "rolled_back"
     lonely.client.light(FaultRequest(kind="latency", parameters={"delay_ms": 1}, ttl_s=20), actor="cli")
-    assert len(lonely.client.reset(actor="panel")) == 1
+    proof = lonely.client.reset(actor="panel")
+    assert [one.kind for one in proof.ended] == ["latency"]
+    assert not proof.proven
+    assert all("the traffic generator is unreachable" in reason for reason in proof.because), proof.because
+    assert [check.holds for check in proof.checks if check.what.startswith("the service answers")] == [True]
     lines = [(line.actor, line.action) for line in lonely.client.journal(4)]
     assert lines == [("panel", "faults_reset"), ("cli", "fault_lit"), ("cli", "fault_put_out"), ("Zoë", "fault_lit")]
     assert {kind.kind for kind in lonely.client.kinds()} >= {"latency", "error"}
@@ -172,7 +180,7 @@ def test_faults_are_lit_and_put_out_through_it_with_the_actor_in_the_journal(lon
         ("POST", "/faults", b'{"kind":"earthquake","ttl_s":5}', 422),
         ("POST", "/faults", b'{"kind":"latency","ttl_s":5,"parameters":{"delay_ms":-1}}', 422),
         ("POST", "/faults", b" " * 300_000, 413),
-        ("DELETE", "/faults/none", None, 404),
+        ("DELETE", "/faults/none", None, 503),
         ("POST", "/drills/runs", b"{}", 422),
         ("POST", "/drills/runs", b'{"name":"error-burst","text":"version: 1"}', 422),
         ("POST", "/drills/runs", b'{"name":"no-such-drill"}', 404),
@@ -181,6 +189,11 @@ def test_faults_are_lit_and_put_out_through_it_with_the_actor_in_the_journal(lon
         ("POST", "/drills/runs/none/abort", b"", 404),
         ("GET", "/journal?limit=0", None, 422),
         ("GET", "/journal?limit=many", None, 422),
+        ("GET", "/journal?since=yesterday", None, 422),
+        ("GET", "/journal?since=nan", None, 422),
+        ("POST", "/faults", b'{"kind":"error","ttl_s":5,"ramp_s":-1}', 422),
+        ("POST", "/faults", b'{"kind":"error","ttl_s":5,"dead_man_s":0}', 422),
+        ("GET", "/faults/reset", None, 405),
         ("GET", "/nowhere", None, 404),
         ("PUT", "/drills", b"", 405),
         ("PUT", "/traffic", b'{"rate":-1}', 422),
@@ -203,7 +216,7 @@ def test_a_part_that_is_down_is_named_with_what_to_do(lonely: Lonely) -> None:
     """The client gets the conductor's own sentence."""
     with pytest.raises(ConductorRefused, match=r"the traffic generator is unreachable at .*; see `firedrill status`"):
         lonely.client.set_traffic(TrafficSettings(), actor="cli")
-    with pytest.raises(ConductorRefused, match="Prometheus is unreachable"):
+    with pytest.raises(ConductorRefused, match="is unreachable at"):
         lonely.client.start_drill(DrillStart(name="error-burst"), actor="cli")
 
 
@@ -226,14 +239,13 @@ def test_a_client_without_a_conductor_says_so() -> None:
 
 
 CUT_OFF = """
-import asyncio, os, random, signal, sys
+import asyncio, os, signal, sys
 from pathlib import Path
+from faults.base import FaultRequest
 from faults.drills.control import ServiceControl, TrafficControl
 from faults.drills.fires import Fires
 from faults.drills.journal import Journal
-from faults.drills.spec import FaultStep
 from faults.drills.wire import DrillRun
-from stack.pace import PRODUCTION
 
 journal = Journal(Path(sys.argv[1]))
 token, known = sys.argv[3], sys.argv[4] == "known"
@@ -245,9 +257,9 @@ class Forgetful(Journal):
 async def main():
     control = ServiceControl(sys.argv[2], token)
     used = journal if known else Forgetful(Path(sys.argv[1]))
-    fires = Fires(control, TrafficControl("http://127.0.0.1:1", token), used, rng=random.Random(5))
+    fires = Fires(control, TrafficControl("http://127.0.0.1:1", token), used)
     used.save_run(DrillRun(id="r1", name="small", title="Small", pace="production", phase="fault", queued_at=1.0))
-    await fires.light("r1", FaultStep(kind="error", ttl=100.0), PRODUCTION)
+    await fires.light("r1", FaultRequest(kind="error", ttl_s=100.0, seed=5))
     os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())

@@ -62,6 +62,10 @@ def test_a_drill_passes_with_every_stage_timed_in_order(ground: Fireground) -> N
     assert times[0] > run.fault_at - 0.3
     assert times[2] - times[1] == pytest.approx(0.5, abs=0.02)
     assert stages["resolution_delivered"] >= stages["resolved"]
+    outcome = outcome_of(run, "Errors")
+    assert [(check.stage, check.within) for check in outcome.checks] == [(stage, True) for stage in STAGES]
+    assert run.rollback_at is not None
+    assert (outcome.detection_s, outcome.reset_s) == (times[2] - run.fault_at, times[6] - run.rollback_at)
     assert outcome_of(run, "Always").verdict == "already firing"
     assert ground.traffic.settings[-2].rate == 7.0
     assert ground.traffic.settings[-1] == before
@@ -128,12 +132,23 @@ def test_an_abort_puts_the_fault_out_before_it_returns(ground: Fireground) -> No
 
 
 def test_a_fault_put_out_by_someone_else_ends_the_drill(ground: Fireground) -> None:
-    """The button that puts everything out is no pass and no failure of the alert."""
+    """A fault that somebody puts out is no pass and no failure of the alert."""
     run = ground.reaches(ground.start(DRILL), burns)
-    ground.client.reset(actor="panel")
+    (burning,) = [one for one in ground.client.faults() if one.state == "active"]
+    ground.client.put_out(burning.id, actor="panel")
     ended = ground.ends(run)
     assert ended.verdict == "aborted"
     assert "was put out by someone else" in ended.reason
+
+
+def test_the_button_that_puts_everything_out_stops_the_drill_and_proves_it(ground: Fireground) -> None:
+    """The drill is aborted, what it changed is put back, and the counters stand still before the answer comes."""
+    run = ground.reaches(ground.start(DRILL), burns)
+    proof = ground.client.reset(actor="panel")
+    assert proof.proven, proof.because
+    assert proof.because == []
+    assert ground.burning() == []
+    assert (ground.client.run(run.id).verdict, ground.client.run(run.id).reason) == ("aborted", "aborted by panel")
 
 
 def test_a_fault_that_expires_too_early_is_said(ground: Fireground) -> None:

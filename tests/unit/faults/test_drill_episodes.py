@@ -181,7 +181,7 @@ def test_every_stage_has_its_time() -> None:
         [told("firing", at=32.0, starts_at=30.0), told("resolved", at=54.0, starts_at=30.0)],
         condition_true=9.6,
     )
-    assert list(stages.model_dump().values()) == [9.6, 10.0, 30.0, 30.1, 32.0, 50.0, 54.0]
+    assert list(stages.model_dump().values()) == [9.6, 10.0, 30.0, 30.1, 32.0, 32.0, 50.0, 54.0]
 
 
 def test_what_was_delivered_of_another_life_does_not_count() -> None:

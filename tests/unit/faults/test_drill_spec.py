@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -18,15 +18,20 @@ from faults.drills.errors import BadDrill
 from faults.drills.parameters import parameter_problems
 from faults.drills.spec import (
     LIBRARY,
+    AbortCondition,
     Drill,
     Expectation,
     FaultStep,
+    History,
+    HistorySeries,
+    Repeat,
     SteadyState,
     load_drill,
     load_library,
     parse_drill,
 )
 from faults.drills.wire import Verdict
+from stack.pace import PRODUCTION
 from stack.rules.read import load_rules
 
 RULES = Path(__file__).parents[3] / "stack" / "config" / "prometheus" / "rules"
@@ -117,6 +122,26 @@ def test_the_same_alert_is_not_expected_twice() -> None:
     assert "is expected twice" in problems(twice)[0]
 
 
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        ("expect: []", "line 11: expect: where no alert is expected, `watch` says for how long nothing may ring"),
+        ("watch: 5m\nexpect: [{alert: A, firing_within: 8m, resolved_within: 8m}]", "line 11: watch: it belongs to"),
+        ("history: {covers: 1h, series: []}", "line 11: history.series: tuple should have at least 1 item"),
+        ("history: {covers: 1h, series: [{series: a, value: 1, since: 2h}]}", "lies outside of the 3600 s"),
+        ("history: {covers: 1h, series: [{series: a}]}", "history.series[0]: give either `value` or"),
+        ("history: {covers: 1h, series: [{series: a, value: 1, per_second: 2}]}", "give either `value` or"),
+        ("history: {covers: 1h, series: [{series: 'a{b=~\"c\"}', value: 1}]}", "should match pattern"),
+        ("history: {covers: 1h, series: [{series: a, value: 1, since: 5m, until: 9m}]}", "ends 540 s ago, before it"),
+        ("abort_if: [{promql: up < 1}]", "line 11: abort_if[0].reason: is missing"),
+    ],
+)
+def test_what_a_drill_cannot_want_is_named_with_its_line(new: str, says: str) -> None:
+    """No alert and no time to wait, a past without content, a condition without a reason."""
+    text = GOOD[: GOOD.index("expect:")] + new + "\n"
+    assert any(says in problem for problem in problems(text)), problems(text)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "just words", "a: [" * 3000, "x" * 70_000, "\x00", "a: 1\n---\nb: 2\n"])
 def test_what_is_no_drill_at_all_is_refused(text: str) -> None:
     """Empty, foreign, endless and many-document texts are refused like any other mistake."""
@@ -157,7 +182,15 @@ def test_every_drill_of_the_library_can_run(path: Path) -> None:
     for step in drill.faults:
         schema = catalogue()[step.kind].parameters_type.model_json_schema()
         assert parameter_problems(schema, step.parameters) == ()
-        assert step.ttl >= max(one.firing_within + one.delivered_within for one in drill.expect) + step.at
+
+
+@pytest.mark.parametrize("drill", load_library().values(), ids=lambda drill: drill.name)
+def test_the_faults_of_a_drill_burn_until_its_alerts_must_have_rung(drill: Drill) -> None:
+    """What burns to the rollback outlasts every bound; what the schedule puts out is its own affair."""
+    until_rollback = [one.ends_at_s for one in drill.schedule(1, PRODUCTION) if one.put_out_at_s is None]
+    bounds = [one.firing_within + one.delivered_within for one in drill.expect]
+    assert bounds or drill.watch
+    assert not bounds or min(until_rollback, default=0.0) >= max(bounds)
 
 
 def test_there_is_a_drill_for_every_required_kind() -> None:
@@ -175,11 +208,12 @@ def documented_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
         if inner is None:
             keys.add(prefix + name)
         else:
-            keys |= documented_keys(inner, f"{prefix}{name}{'' if inner is SteadyState else '[]'}.")
+            many = "[]" if get_origin(field.annotation) is tuple else ""
+            keys |= documented_keys(inner, f"{prefix}{name}{many}.")
     return keys
 
 
-PARTS = (SteadyState, FaultStep, Expectation)
+PARTS = (SteadyState, FaultStep, Expectation, Repeat, AbortCondition, History, HistorySeries)
 
 
 def test_every_key_of_a_drill_file_and_every_drill_is_documented() -> None:

@@ -17,9 +17,10 @@ from pydantic import JsonValue
 import faults.kinds  # noqa: F401 - fills the catalogue
 from faults import base
 from faults.active import endpoint_pattern
+from faults.acts import Injection
 from faults.base import Effect, Fault, FaultRecord, FaultRequest, Host, Parameters, Point, register
 from faults.errors import BadFaultRequest, FaultNotApplied, FaultUnavailable, UnknownFault, UnknownFaultKind
-from faults.injector import KEPT, MAX_ACTIVE, Injection, Injector
+from faults.injector import KEPT, MAX_ACTIVE, Injector
 from faults.middleware import HttpCall
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +30,7 @@ PREDICT = HttpCall("/predict", "")
 class TwoModels:
     """A host with two models that always load."""
 
+    place: base.Place = "service"
     models = ("iris", "churn")
     scratch = Path("/nonexistent")
 
@@ -268,7 +270,7 @@ def test_exempt_paths_are_left_alone_unless_named() -> None:
 @pytest.mark.parametrize(
     ("wanted", "raised", "says"),
     [
-        ({"kind": "gremlin"}, UnknownFaultKind, "known kinds: error, latency"),
+        ({"kind": "gremlin"}, UnknownFaultKind, "known kinds: .*error.*latency"),
         ({"parameters": {"status": 200}}, BadFaultRequest, "status: Input should be greater than or equal to 400"),
         ({"parameters": {"colour": "red"}}, BadFaultRequest, "colour: Extra inputs"),
         ({"parameters": {"status": "many"}}, BadFaultRequest, "status: Input should be a valid integer"),
@@ -293,7 +295,7 @@ def test_bad_requests_are_refused_with_the_reason(wanted: dict[str, Any], raised
 def test_loads_have_no_endpoint() -> None:
     """A load fault with an endpoint in its target is refused instead of silently never acting."""
     wanted = error(kind="model_load_failure", target={"endpoint": "/predict"})
-    with pytest.raises(BadFaultRequest, match="no endpoint"):
+    with pytest.raises(BadFaultRequest, match="no endpoint can be named"):
         asyncio.run(Injector(TwoModels()).light(wanted))
 
 
@@ -428,7 +430,7 @@ def test_every_injection_is_told() -> None:
         return record.id
 
     fault_id = asyncio.run(scenario())
-    parameters: dict[str, JsonValue] = {"mode": "exception", "status": 500}
+    parameters: dict[str, JsonValue] = {"mode": "exception", "status": 500, "mix": ""}
     assert heard == [Injection(fault_id, "error", "model_prediction", parameters)]
 
 

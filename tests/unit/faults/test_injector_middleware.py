@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+import faults.kinds  # noqa: F401 - fills the catalogue
 from faults.base import FaultRequest
 from faults.injector import Injector
 from faults.middleware import FaultMiddleware

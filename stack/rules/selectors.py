@@ -1,0 +1,58 @@
+"""The series selectors of an expression, each as a text of its own that can be asked for. Nothing is evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import promql_parser
+
+from stack.rules.tree import read_tree
+
+_OPERATORS: Mapping[str, str] = MappingProxyType({"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"})
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A selector without its range and offset. ``metric`` is empty where it names none."""
+
+    metric: str
+    text: str
+    matchers: tuple[str, ...] = ()
+    """Each of its label matchers, such as ``job="firedrill"``."""
+
+
+def selectors_of(expr: str) -> tuple[Selector, ...]:
+    """Return the selectors of ``expr``, once each, from the left; raise ``UnscalableExpression`` where it is none."""
+    read_tree(expr)  # refuses what does not parse, or is enormous
+    return tuple(dict.fromkeys(_below(promql_parser.parse(expr))))
+
+
+def _below(parsed: Any) -> Iterator[Selector]:
+    match parsed:
+        case promql_parser.VectorSelector():
+            yield _selector(parsed)
+        case promql_parser.MatrixSelector():
+            yield _selector(parsed.vector_selector)
+        case promql_parser.Call():
+            for each in parsed.args:
+                yield from _below(each)
+        case promql_parser.AggregateExpr():
+            for each in (parsed.param, parsed.expr):
+                yield from _below(each)
+        case promql_parser.BinaryExpr():
+            yield from _below(parsed.lhs)
+            yield from _below(parsed.rhs)
+        case promql_parser.SubqueryExpr() | promql_parser.UnaryExpr() | promql_parser.ParenExpr():
+            yield from _below(parsed.expr)
+
+
+def _selector(parsed: Any) -> Selector:
+    matchers = [
+        f"{each.name}{_OPERATORS[str(each.op).rpartition('.')[2]]}{json.dumps(each.value, ensure_ascii=False)}"
+        for each in parsed.matchers.matchers
+    ]
+    return Selector(parsed.name or "", f"{parsed.name or ''}{{{','.join(matchers)}}}", tuple(matchers))
