@@ -6,37 +6,24 @@ Every figure keeps its ``uirevision``, so that a zoom survives the next refresh.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 import plotly.graph_objects as go
 
-from faults.drills.wire import StageTimes
 from panel import formats, theme
 from panel.queries import Band, Board, SignalSeries
 from panel.spans import FAULT_EVENT
 from stack.clients.jaeger import Span, Trace
 
-_GRID = "rgba(128,128,128,0.25)"
-_AXIS = {"gridcolor": _GRID, "zeroline": False, "fixedrange": True, "nticks": 4, "tickfont": {"size": 13}}
+GRID = "rgba(128,128,128,0.25)"
+_AXIS = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "nticks": 4, "tickfont": {"size": 13}}
 _ROW_PX = 124
 _NAMES_PX = 290
+_LABEL_PX = 17
 _NAME_CHARS = 30
 
 Drawing = dict[str, object]
 """A piece of a figure, as plotly describes it."""
-
-
-@dataclass(frozen=True)
-class AlertLife:
-    """The stages that one alert has reached, for a timeline. Unix seconds.
-
-    ``until`` ends a stage that goes on; ``None`` where it is over at a time that nobody recorded.
-    """
-
-    alert: str
-    stages: StageTimes
-    until: float | None
 
 
 def signal_chart(board: Board, bands: Sequence[Band]) -> go.Figure:
@@ -69,11 +56,12 @@ def signal_chart(board: Board, bands: Sequence[Band]) -> go.Figure:
                 "showarrow": False,
             }
         )
-    shapes, labels = _bands(bands, board.start, board.end, lift_px=22)
+    shapes, labels = band_shapes(bands, board.start, board.end, lift_px=22)
+    more_px = labels_px(bands)
     window = [formats.wall(board.start), formats.wall(board.end)]
     layout = {
-        "height": _ROW_PX * rows + 76,
-        "margin": {"l": 56, "r": 8, "t": 64, "b": 40},
+        "height": _ROW_PX * rows + 76 + more_px,
+        "margin": {"l": 56, "r": 8, "t": 64 + more_px, "b": 40},
         "xaxis": {"range": window, "showgrid": False, "anchor": f"y{rows}", "tickfont": {"size": 14}},
         "annotations": titles + labels,
         "shapes": shapes,
@@ -83,33 +71,6 @@ def signal_chart(board: Board, bands: Sequence[Band]) -> go.Figure:
         "uirevision": "signals",
     }
     return go.Figure(data=traces, layout=layout | axes)
-
-
-def stage_chart(lives: Sequence[AlertLife], bands: Sequence[Band], start: float, end: float) -> go.Figure:
-    """Draw when each alert was pending and firing, and when its notification went out, over ``[start, end]``."""
-    figure = go.Figure()
-    for life in lives:
-        _draw_life(figure, life, start)
-    shapes, labels = _bands(bands, start, end)
-    figure.update_xaxes(type="date", range=[formats.wall(start), formats.wall(end)], gridcolor=_GRID, tickfont_size=14)
-    figure.update_yaxes(
-        categoryorder="array",
-        categoryarray=[life.alert for life in reversed(lives)],
-        fixedrange=True,
-        tickfont_size=15,
-        automargin=True,
-    )
-    figure.update_layout(
-        height=140 + 44 * max(1, len(lives)),
-        barmode="overlay",
-        bargap=0.35,
-        margin={"l": 8, "r": 8, "t": 44, "b": 70},
-        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0.01, "x": 0, "font": {"size": 14}},
-        shapes=shapes,
-        annotations=labels,
-        uirevision="stages",
-    )
-    return figure
 
 
 def waterfall(trace: Trace, order: Sequence[tuple[Span, int]]) -> go.Figure:
@@ -157,7 +118,7 @@ def waterfall(trace: Trace, order: Sequence[tuple[Span, int]]) -> go.Figure:
     whole = max(span.start + span.duration_s for span, _ in order) - began
     figure.update_xaxes(
         title="ms since the trace began",
-        gridcolor=_GRID,
+        gridcolor=GRID,
         zeroline=False,
         range=[-0.02 * whole * 1000, 1.1 * whole * 1000],
     )
@@ -206,7 +167,14 @@ def _top(series: SignalSeries) -> float:
     return min(top, 1.05) if series.signal.unit == "ratio" else top
 
 
-def _bands(bands: Sequence[Band], start: float, end: float, *, lift_px: int = 2) -> tuple[list[Drawing], list[Drawing]]:
+def labels_px(bands: Sequence[Band]) -> int:
+    """Return how much room the labels of ``bands`` need beyond the two lines that every chart has for them."""
+    return _LABEL_PX * max(0, len({band.kind for band in bands}) - 2)
+
+
+def band_shapes(
+    bands: Sequence[Band], start: float, end: float, *, lift_px: int = 2
+) -> tuple[list[Drawing], list[Drawing]]:
     """Return a translucent shape over the whole height for every stretch, and one label per kind, at its latest.
 
     Labels of different kinds stand at different heights, and those at the edges stay inside.
@@ -243,58 +211,9 @@ def _bands(bands: Sequence[Band], start: float, end: float, *, lift_px: int = 2)
             "yref": "paper",
             "xanchor": anchor,
             "yanchor": "bottom",
-            "yshift": lift_px + 17 * kinds.index(band.kind),
+            "yshift": lift_px + _LABEL_PX * kinds.index(band.kind),
             "font": {"size": 14},
             "showarrow": False,
         }
         labels.setdefault(band.kind, label)
     return shapes, list(labels.values())
-
-
-def _draw_life(figure: go.Figure, life: AlertLife, start: float) -> None:
-    stages = life.stages
-    pieces = (
-        ("pending", stages.pending, stages.firing or stages.resolved, theme.ORANGE, "/"),
-        ("firing", stages.firing, stages.resolved, theme.VERMILLION, ""),
-    )
-    for name, begin, finish, color, pattern in pieces:
-        if begin is None:
-            continue
-        shown, until = max(begin, start), life.until if finish is None else finish
-        if until is not None and until > shown:
-            figure.add_bar(
-                y=[life.alert],
-                base=[formats.wall(shown)],
-                x=[(until - shown) * 1000],
-                orientation="h",
-                marker={
-                    "color": color,
-                    "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "rgba(0,0,0,0.6)"},
-                },
-                name=name,
-                legendgroup=name,
-                showlegend=not _in_legend(figure, name),
-                hovertext=f"{life.alert} {name} for {formats.span(until - begin)}",
-                hoverinfo="text",
-            )
-    for name, at, symbol, color in (
-        ("received", stages.received, "diamond", theme.SKY),
-        ("delivered", stages.delivered, "star", theme.BLUE),
-        ("resolved", stages.resolved, "circle", theme.GREEN),
-    ):
-        if at is not None and at >= start:
-            figure.add_scatter(
-                x=[formats.wall(at)],
-                y=[life.alert],
-                mode="markers",
-                marker={"symbol": symbol, "size": 15, "color": color, "line": {"width": 1.5, "color": "white"}},
-                name=name,
-                legendgroup=name,
-                showlegend=not _in_legend(figure, name),
-                hovertext=f"{life.alert} {name} at {formats.clock(at)}",
-                hoverinfo="text",
-            )
-
-
-def _in_legend(figure: go.Figure, name: str) -> bool:
-    return any(trace.name == name for trace in figure.data)

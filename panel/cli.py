@@ -7,7 +7,7 @@ import sys
 import typer
 
 from faults.errors import FaultError
-from panel.commands import drill, fault, load, measure, stack, suite, train
+from panel.commands import drill_files, fault, journal, load, measure, report, stack, suite, train, why
 from panel.commands.console import ERRORS, CommandError
 from stack.errors import StackError
 
@@ -23,7 +23,10 @@ app = typer.Typer(
 for command in (stack.up, stack.down, stack.status, stack.logs, stack.doctor):
     app.command(rich_help_panel="Stack")(command)
 app.add_typer(fault.app, name="fault", rich_help_panel="Drills")
-app.add_typer(drill.app, name="drill", rich_help_panel="Drills")
+app.add_typer(drill_files.app, name="drill", rich_help_panel="Drills")
+app.add_typer(report.app, name="report", rich_help_panel="Drills")
+app.command(rich_help_panel="Drills")(why.why)
+app.command(rich_help_panel="Drills")(journal.journal)
 app.command(rich_help_panel="Service")(train.train)
 app.command(rich_help_panel="Service", context_settings={**load.PASS_ON, "help_option_names": []})(load.load)
 app.command("test", rich_help_panel="Development", context_settings=dict(load.PASS_ON))(suite.run_everything)

@@ -55,6 +55,11 @@ def clock(at: float | None) -> str:
     return NOTHING if at is None else datetime.fromtimestamp(at, tz=UTC).astimezone().strftime("%H:%M:%S")
 
 
+def day_and_clock(at: float) -> str:
+    """Return the local date and time of day of a Unix time."""
+    return datetime.fromtimestamp(at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def wall(at: float) -> datetime:
     """Return a Unix time as naive local time, which is what a chart's axis shows unchanged."""
     return datetime.fromtimestamp(at, tz=UTC).astimezone().replace(tzinfo=None)

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 Schema = Mapping[str, JsonValue]
 FieldKind = Literal["integer", "number", "choice", "flag", "text", "list"]
 _KINDS: Mapping[str, FieldKind] = {"integer": "integer", "number": "number", "boolean": "flag", "array": "list"}
+_UNITS: Mapping[str, str] = {"s": "s", "ms": "ms", "mib": "MiB", "mb": "MB", "bytes": "bytes"}
 
 
 class BadFormValue(Exception):  # noqa: N818 - reads as a fact where it is raised
@@ -85,7 +86,7 @@ def _field(name: str, raw: Schema, definitions: Mapping[str, Schema]) -> FormFie
     item, _ = _resolved(cast("Schema", schema.get("items") or {}), definitions)
     return FormField(
         name=name,
-        title=str(raw.get("title") or name.replace("_", " ").capitalize()),
+        title=_title(name, str(raw.get("title") or "")),
         kind="choice" if choices else _KINDS.get(str(schema.get("type")), "text"),
         default=raw.get("default", schema.get("default")),
         optional=optional,
@@ -95,6 +96,16 @@ def _field(name: str, raw: Schema, definitions: Mapping[str, Schema]) -> FormFie
         choices=tuple(str(choice) for choice in choices),
         item=_KINDS.get(str(item.get("type")), "text"),
     )
+
+
+def _title(name: str, given: str) -> str:
+    """Return a field's title: the given one, unless it is only its name with capitals; then in words, with its unit."""
+    if given and given != name.replace("_", " ").title():
+        return given
+    words = name.split("_")
+    is_unit = len(words) > 1 and words[-1] in _UNITS and words[-2] != "per"
+    unit = f" ({_UNITS[words.pop()]})" if is_unit else ""
+    return " ".join(words).capitalize() + unit
 
 
 def _resolved(raw: Schema, definitions: Mapping[str, Schema]) -> tuple[Schema, bool]:

@@ -9,8 +9,6 @@ from faults.drills.wire import STAGES, StageTimes
 from panel import formats, theme
 from stack.status import ComponentStatus
 
-_STAGE_WORDS = {"condition_true": "condition true"}
-
 
 def chip(look: theme.Look, word: str | None = None) -> str:
     """Return a small outlined label with a state's symbol and word."""
@@ -18,11 +16,11 @@ def chip(look: theme.Look, word: str | None = None) -> str:
 
 
 def stage_track(stages: StageTimes, since: float | None) -> str:
-    """Return the six stages of an alert's life in order: when reached (seconds after ``since``, else time of day)."""
+    """Return the stages of an alert's life in order: when reached (seconds after ``since``, else time of day)."""
     items = []
     for stage in STAGES:
         at: float | None = getattr(stages, stage)
-        word = _STAGE_WORDS.get(stage, stage)
+        word = stage.replace("_", " ")
         if at is None:
             items.append(f"<li>○ {word}<span>{formats.NOTHING}</span></li>")
             continue

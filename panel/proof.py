@@ -51,7 +51,8 @@ def prove(record: FaultRecord, effect: Effect, movement: Movement | None, now: f
     """Weigh the injections that were counted and how the effect moved; ``movement`` is ``None`` without Prometheus."""
     age = formats.span(now - record.started_at)
     if record.injections == 0:
-        return Proof("no hits", f"Not yet: nothing has been hit in the {age} since it was lit. Is there traffic?")
+        hint = "Is there traffic in its target?" if record.place == "service" else "It may still be at it."
+        return Proof("no hits", f"Not yet: it has not acted in the {age} since it was lit. {hint}")
     hits = f"it has acted {formats.count(record.injections, 'time')}"
     if movement is None:
         return Proof("unknown", f"Counted, not measured: {hits}, but Prometheus cannot be asked what that did.")

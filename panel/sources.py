@@ -12,10 +12,13 @@ from typing import TypeVar
 
 from faults.base import FaultKind, FaultRecord
 from faults.client import ConductorClient
-from faults.drills.wire import AlertStatus, DrillInfo, DrillRun, Notification
+from faults.drills.evidence import Evidence
+from faults.drills.reasons import Why
+from faults.drills.wire import AlertStatus, DrillInfo, DrillRun, JournalEntry, Notification
 from panel.proof import Movement, read_movement
 from panel.queries import Board, read_board, read_models
 from panel.readings import Feed, Feeds, Reading
+from panel.rounds import Rounds
 from stack.clients.jaeger import JaegerClient, Trace, TraceLog
 from stack.clients.prometheus import PrometheusClient
 from stack.endpoints import Endpoints
@@ -59,6 +62,15 @@ class Lit:
     lit_at: float
 
 
+@dataclass(frozen=True)
+class Look:
+    """Which lines of the journal are asked for: of the last so many seconds (0: all) and one actor (empty: all)."""
+
+    last_s: float = 0.0
+    actor: str = ""
+    limit: int = 300
+
+
 class Sources:
     """Every feed of the panel, and the clients that its buttons act through."""
 
@@ -86,6 +98,16 @@ class Sources:
         self.run: Feeds[str, DrillRun] = Feeds(
             lambda run_id: self._conducted(lambda: self.conductor.run(run_id), quick)
         )
+        self.why: Feeds[str, Why] = Feeds(lambda alert: self._conducted(lambda: self.conductor.why(alert), quick))
+        self.evidence: Feeds[str, Evidence] = Feeds(
+            lambda run_id: self._conducted(lambda: self.conductor.evidence(run_id), SLOW_S), limit=8
+        )
+        self.journal: Feeds[Look, list[JournalEntry]] = Feeds(
+            lambda look: self._conducted(
+                lambda: self.conductor.journal(look.limit, since=_ago(look.last_s), actor=look.actor), quick
+            )
+        )
+        self.rounds = Rounds(self.conductor, ACTOR)
         self.services: Feed[tuple[str, ...]] = Feed("the trace store", jaeger.services, ttl_s=5.0)
         self.operations: Feeds[str, tuple[str, ...]] = Feeds(
             lambda service: Feed("the trace store", lambda: jaeger.operations(service), ttl_s=5.0)
@@ -130,3 +152,8 @@ class Sources:
             min_duration_s=search.min_duration_s or None,
             limit=search.limit,
         )
+
+
+def _ago(last_s: float) -> float:
+    """Return the Unix time ``last_s`` seconds ago; 0 asks for everything."""
+    return time.time() - last_s if last_s else 0.0

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import streamlit as st
 from pydantic import JsonValue
 
 from faults.base import FaultRecord
-from faults.drills.wire import AlertOutcome, AlertStatus
+from faults.drills.wire import AlertStatus
 from faults.errors import FaultError
-from panel import charts, formats, markup, plots, theme
+from panel import formats, lives, markup, plots, theme
 from panel.forms import FormField
 from panel.proof import Proof
 from panel.queries import Band
@@ -25,14 +24,6 @@ from stack.errors import StackError
 
 T = TypeVar("T")
 REMEDY = "Start it with `firedrill up`, or see `firedrill status`."
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What one press of a put-out button ended, and when (Unix seconds)."""
-
-    at: float
-    records: tuple[FaultRecord, ...]
 
 
 def live(sources: Sources, part: Callable[[], None], *, times: int = 1) -> None:
@@ -119,28 +110,6 @@ def _put_out(sources: Sources, fault_id: str) -> None:
     sources.expire()
 
 
-def extinguisher(sources: Sources) -> None:
-    """Draw the button that puts every fault out, and what its last press ended."""
-    if st.button(
-        "Put every fault out", type="primary", icon=":material/fire_extinguisher:", width="stretch", key="reset"
-    ):
-        records = act(sources, lambda: sources.conductor.reset(actor=ACTOR))
-        if records is not None:
-            st.session_state["ended"] = Ended(time.time(), tuple(records))
-    st.caption("Ends every active fault at once and undoes what it changed. Traffic goes on as it is.")
-    ended: Ended | None = st.session_state.get("ended")
-    if ended is None:
-        return
-    if not ended.records:
-        st.info(f"{formats.clock(ended.at)}: no fault was active, so there was nothing to put out.")
-        return
-    words = "; ".join(f"**{record.kind}** ({formats.count(record.injections, 'hit')})" for record in ended.records)
-    st.success(f"{formats.clock(ended.at)}: put out {formats.count(len(ended.records), 'fault')}: {words}.")
-    for record in ended.records:
-        if record.error:
-            st.error(f"{record.kind}: {record.error}")
-
-
 def alert_badge(alert: AlertStatus) -> str:
     """Return an alert's state as a Markdown badge."""
     look = theme.look(theme.ALERT_LOOKS, alert.state)
@@ -161,25 +130,10 @@ def proof_line(proof: Proof) -> None:
     (st.success if proof.answer == "yes" else st.info)(proof.sentence, icon=icon)
 
 
-def lives_chart(
-    lives: Sequence[charts.AlertLife], bands: Sequence[Band], start: float, end: float, *, key: str
-) -> None:
+def lives_chart(shown: Sequence[lives.AlertLife], bands: Sequence[Band], start: float, end: float, *, key: str) -> None:
     """Draw alerts' stages over time."""
-    words = ", ".join(life.alert for life in lives)
-    plots.draw(charts.stage_chart(lives, bands, start, end), key=key, alt=f"Timeline of the alerts {words}")
-
-
-def outcome_table(outcomes: Sequence[AlertOutcome], fault_at: float | None) -> None:
-    """Draw one row per alert of a drill: its stages since the fault, and the verdict on it."""
-    rows = [
-        (
-            f"<b>{markup.text(outcome.alert)}</b><br><small>{'' if outcome.expected else 'not '}expected</small>",
-            markup.stage_track(outcome.stages, fault_at),
-            f"{markup.text(outcome.verdict or 'undecided')}<br><small>{markup.text(outcome.detail)}</small>",
-        )
-        for outcome in outcomes
-    ]
-    st.markdown(markup.table(("Alert", "Stages since the fault", "Verdict"), rows), unsafe_allow_html=True)
+    words = ", ".join(life.alert for life in shown)
+    plots.draw(lives.stage_chart(shown, bands, start, end), key=key, alt=f"Timeline of the alerts {words}")
 
 
 def span_details(number: int, span: Span, began: float, logs: Sequence[TraceLog] = ()) -> None:

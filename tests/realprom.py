@@ -54,8 +54,12 @@ def running_prometheus(
     interval_s: float = 1.0,
     flags: Sequence[str] = (),
     port: int | None = None,
+    out_of_order: str | None = None,
 ) -> Iterator[Running]:
-    """Run Prometheus in ``folder`` on an empty database with ``rules``, scraping ``scrapes`` (job → addresses)."""
+    """Run Prometheus in ``folder`` on an empty database with ``rules``, scraping ``scrapes`` (job → addresses).
+
+    ``out_of_order`` is how far behind its newest sample it takes one, such as ``4d``.
+    """
     interval = format_duration(interval_s)
     configuration = {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
@@ -65,6 +69,7 @@ def running_prometheus(
             {"job_name": job, "static_configs": [{"targets": list(addresses)}]}
             for job, addresses in (scrapes or {}).items()
         ],
+        **({"storage": {"tsdb": {"out_of_order_time_window": out_of_order}}} if out_of_order else {}),
     }
     path = _written(folder, "prometheus.yml", configuration)
     port = port or free_port()

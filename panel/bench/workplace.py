@@ -54,9 +54,9 @@ class Workplace:
 
 
 @contextmanager
-def workplace() -> Iterator[Workplace]:
-    """Make a place for a stack on free ports; bring down and remove whatever is left of it."""
-    offset = free_offset(1000, {name: name for name in PORTS})
+def workplace(least: int = 1000) -> Iterator[Workplace]:
+    """Make a place for a stack on free ports, moved by ``least`` or more; take down and remove what is left of it."""
+    offset = free_offset(least, {name: name for name in PORTS})
     if offset is None:
         raise CommandError("found no free range of ports for the benchmark's stack; stop other stacks first")
     with tempfile.TemporaryDirectory(prefix="firedrill-bench-", ignore_cleanup_errors=True) as folder:

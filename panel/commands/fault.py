@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 from pydantic import JsonValue, ValidationError
+from rich.markup import escape
 from rich.table import Table
 
-from faults.base import FaultRecord, FaultRequest, Target
+from faults.base import MAX_TTL_S, FaultKind, FaultRecord, FaultRequest, Target
+from faults.drills.wire import ResetProof
 from panel.commands.console import OUT, AsJson, CommandError, actor, conductor, seconds
 from stack.rules.durations import parse_duration
+from stack.rules.errors import BadDuration
 
 app = typer.Typer(help="Light faults and put them out.", no_args_is_help=True)
 
@@ -27,7 +30,7 @@ def kinds(as_json: AsJson = False) -> None:
     for kind in known:
         OUT.print(
             f"[bold]{kind.kind}[/]  {kind.summary}"
-            + ("" if kind.available else f" [red](unavailable: {kind.unavailable_because})[/]")
+            + ("" if kind.available else f" [red](unavailable: {escape(kind.unavailable_because or '')})[/]")
         )
         table = Table(box=None, padding=(0, 2), show_header=False)
         properties = kind.schema_.get("properties")
@@ -35,7 +38,21 @@ def kinds(as_json: AsJson = False) -> None:
             table.add_row("", f"[cyan]{name}[/]", *_parameter(facts))
         OUT.print(table)
         if kind.presets:
-            OUT.print(f"    presets: {', '.join(kind.presets)}\n", style="dim")
+            OUT.print(f"    presets: {', '.join(kind.presets)}", style="dim")
+        if limited := _limits(kind):
+            OUT.print(f"    the operator's limits: {escape(limited)}", style="yellow")
+        OUT.print()
+
+
+def _limits(kind: FaultKind) -> str:
+    """Return what the operator allows of a kind beyond its parameters' bounds, in words; empty where all is allowed."""
+    words = [
+        f"at most {seconds(kind.max_ttl_s)}" if kind.max_ttl_s < MAX_TTL_S else "",
+        f"probability up to {kind.max_probability:g}" if kind.max_probability < 1.0 else "",
+        "" if kind.allowed_models is None else f"models: {', '.join(kind.allowed_models) or 'none'}",
+        "" if kind.allowed_endpoints is None else f"endpoints: {', '.join(kind.allowed_endpoints) or 'none'}",
+    ]
+    return "; ".join(filter(None, words))
 
 
 def _parameter(schema: JsonValue) -> tuple[str, str]:
@@ -95,6 +112,9 @@ def on(
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Only this path or glob.")] = None,
     preset: Annotated[str | None, typer.Option(help="Start from a preset of the kind.")] = None,
+    ramp: Annotated[
+        str, typer.Option(help="Time, such as 5m, in which the probability rises evenly from nothing.")
+    ] = "0",
     seed: Annotated[int | None, typer.Option(help="Seed of every random decision.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -109,16 +129,13 @@ def on(
         probability = presets[preset].probability if probability == 1.0 else probability
     values |= dict(_value(text) for text in parameters or [])
     try:
-        ttl_s = parse_duration(ttl)
-    except ValueError as problem:
-        raise CommandError(f"--ttl: {problem}") from None
-    try:
         request = FaultRequest(
             kind=kind,
             parameters=values,
             target=Target(model=model, endpoint=endpoint),
             probability=probability,
-            ttl_s=ttl_s,
+            ttl_s=_duration("ttl", ttl),
+            ramp_s=_duration("ramp", ramp),
             seed=seed,
         )
     except ValidationError as problem:
@@ -128,6 +145,14 @@ def on(
         OUT.print_json(record.model_dump_json())
     else:
         OUT.print(f"[bold red]{record.kind}[/] is active as {record.id}; it ends by itself in {seconds(record.ttl_s)}")
+
+
+def _duration(option: str, text: str) -> float:
+    """Return the seconds that an option's value stands for."""
+    try:
+        return parse_duration(text)
+    except BadDuration as problem:
+        raise CommandError(f"--{option}: {problem}") from None
 
 
 def _value(text: str) -> tuple[str, JsonValue]:
@@ -159,11 +184,25 @@ def off(
 
 @app.command()
 def reset(as_json: AsJson = False) -> None:
-    """Put every fault out."""
-    ended = conductor().reset(actor=actor())
+    """Put every fault out and prove it from counters; exit status 1 where that cannot be proved."""
+    proof = conductor().reset(actor=actor())
     if as_json:
-        OUT.print_json(json.dumps([record.model_dump(mode="json") for record in ended]))
-    elif ended:
-        OUT.print(_table(ended))
+        OUT.print_json(proof.model_dump_json())
+    else:
+        _show(proof)
+    raise typer.Exit(0 if proof.proven else 1)
+
+
+def _show(proof: ResetProof) -> None:
+    """Print what was burning, what was looked at, and what it proves."""
+    if proof.ended:
+        OUT.print(_table(proof.ended))
     else:
         OUT.print("nothing was burning")
+    for check in proof.checks:
+        sign = "[green]yes[/]" if check.holds else "[bold red]no [/]"
+        OUT.print(f"  {sign} {escape(check.what)}: {escape(check.detail)}", highlight=False)
+    if proof.proven:
+        OUT.print(f"[green]proven[/] in {proof.took_s:.1f} s: everything is out")
+    else:
+        OUT.print("[bold red]not proven[/]: " + escape("; ".join(proof.because)), highlight=False)

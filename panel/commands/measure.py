@@ -19,21 +19,39 @@ BENCHES: Mapping[str, str] = MappingProxyType(
         "startup": "panel.bench.startup",
         "reaction": "panel.bench.reaction",
         "drills": "panel.bench.drills",
+        "stages": "panel.bench.stages",
         "service": "panel.bench.service.suite",
         "stack": "panel.bench.stack.suite",
+        "faults": "panel.bench.faults.suite",
+        "chaos": "panel.bench.chaos.suite",
     }
 )
 """Each benchmark's module, loaded when it is run: some need what only tests and benchmarks install."""
+CHAOS = "chaos"
+STAGES = "stages"
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 def bench(
     name: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(BENCHES)}. All where none is named.")] = None,
+    kills: Annotated[int | None, typer.Option(min=1, help="How many kills `chaos` makes, by default 100.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="What the random choices of `chaos` follow from.")] = None,
+    drill: Annotated[list[str] | None, typer.Option(help="Of `stages`: only this drill; may be given again.")] = None,
+    here: Annotated[bool, typer.Option("--here", help="`stages` on the stack that runs here, at its pace.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure figures against their targets; exit status 1 where one falls short."""
     if name is not None and name not in BENCHES:
         raise CommandError(f"no benchmark {name!r}; there are: {', '.join(BENCHES)}")
-    figures = [figure for each in BENCHES if name in {None, each} for figure in _measure(each)]
+    chosen = {"kills": kills, "seed": seed}
+    if name != CHAOS and any(value is not None for value in chosen.values()):
+        raise CommandError(f"--kills and --seed belong to `firedrill bench {CHAOS}`")
+    if name != STAGES and (drill or here):
+        raise CommandError(f"--drill and --here belong to `firedrill bench {STAGES}`")
+    given: dict[str, Mapping[str, object]] = {CHAOS: chosen, STAGES: {"drills": drill or (), "here": here}}
+    figures = [
+        figure for each in BENCHES if name in {None, each} for figure in _measure(each, given.get(each, NOTHING))
+    ]
     if as_json:
         OUT.print_json(json.dumps([figure.plain() for figure in figures]))
     else:
@@ -44,10 +62,10 @@ def bench(
     raise typer.Exit(1 if any(figure.holds is False for figure in figures) else 0)
 
 
-def _measure(name: str) -> list[Figure]:
-    """Run one benchmark and return its figures."""
-    measure: Callable[[Callable[[str], None]], list[Figure]] = importlib.import_module(BENCHES[name]).measure
-    return measure(lambda text: ERRORS.print(f"  {text}", style="dim"))
+def _measure(name: str, options: Mapping[str, object]) -> list[Figure]:
+    """Run one benchmark, with options of its own, and return its figures."""
+    measure: Callable[..., list[Figure]] = importlib.import_module(BENCHES[name]).measure
+    return measure(lambda text: ERRORS.print(f"  {text}", style="dim"), **options)
 
 
 def _table(figures: Sequence[Figure]) -> Table:

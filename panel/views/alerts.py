@@ -7,8 +7,9 @@ import time
 import streamlit as st
 
 from faults.drills.wire import STAGES, AlertStatus
-from panel import charts, deps, formats, markup, queries, widgets
+from panel import deps, formats, lives, markup, queries, widgets
 from panel.sources import Sources
+from panel.views import alert as one_alert
 
 _GOING_ON = ("pending", "firing")
 _ORDER = ("firing", "pending", "unknown", "inactive")
@@ -20,8 +21,15 @@ def entry() -> st.Page:
 
 
 def page() -> None:
-    """Draw the page."""
+    """Draw all rules, or the one alert that the address names."""
     sources = deps.sources()
+    name = st.query_params.get("alert")
+    if name:
+        st.query_params["alert"] = name  # a link within the page does not change the address by itself
+        st.page_link(entry(), label="All alerts", icon=":material/arrow_back:")
+        one_alert.draw(sources, name)
+        return
+    st.query_params.clear()
     widgets.live(sources, lambda: _timeline(sources))
     widgets.live(sources, lambda: _rules(sources))
     st.subheader("Delivered notifications")
@@ -39,28 +47,31 @@ def _timeline(sources: Sources) -> None:
     st.subheader(
         ", ".join(f"{number} {state}" for state, number in states.items() if number) or "No alert rules are loaded"
     )
-    lives = [
-        charts.AlertLife(a.alert, a.stages, now if a.state in _GOING_ON else None)
+    shown = [
+        lives.AlertLife(a.alert, a.stages, now if a.state in _GOING_ON else None)
         for a in sorted(recent, key=lambda a: a.alert)
     ]
     bands = queries.fault_bands(sources.faults.get().value or [], (), start, now)
-    if lives:
-        widgets.lives_chart(lives, bands, start, now, key="alert-lives")
+    if shown:
+        widgets.lives_chart(shown, bands, start, now, key="alert-lives")
     else:
         st.markdown(f"No alert was pending or firing in the last {formats.span(now - start)}.")
 
 
 def _last(alert: AlertStatus) -> float | None:
-    """Return when the alert reached its latest stage, in Unix seconds."""
+    """Return when the alert reached its latest stage, in Unix seconds; ``None`` where there is no stretch to draw."""
+    if alert.stages.firing is None and alert.stages.resolved is None:
+        return None  # pending for a moment, and nobody recorded until when
     reached: list[float | None] = [getattr(alert.stages, stage) for stage in STAGES[1:]]
     return max((at for at in reached if at is not None), default=None)
 
 
 def _rules(sources: Sources) -> None:
-    alerts = sources.alerts.get().value or []
+    alerts, me = sources.alerts.get().value or [], entry()
     for alert in sorted(alerts, key=lambda a: (_ORDER.index(a.state), a.alert)):
         with st.container(border=True, key=f"alert-{alert.alert}-{alert.group}"):
-            words, stages, rule = st.columns([1, 1.75, 0.3], gap="medium")
+            words, stages, more = st.columns([1, 1.5, 0.6], gap="medium")
+            side = more.container(horizontal=True, vertical_alignment="center")
             words.markdown(f"{widgets.alert_badge(alert)} **{alert.alert}** · {alert.severity}  \n{alert.waits_for}")
             if alert.due_at is not None:
                 due = formats.countdown(alert.due_at - time.time())
@@ -71,7 +82,8 @@ def _rules(sources: Sources) -> None:
             else:
                 stages.markdown(markup.stage_track(alert.stages, began), unsafe_allow_html=True)
                 stages.caption(f"Since {formats.clock(began)}, when its condition became true.")
-            with rule.popover("Rule", width="stretch", key=f"rule-{alert.alert}-{alert.group}"):
+            side.page_link(me, label="Why?", icon=":material/help:", query_params={"alert": alert.alert})
+            with side.popover("Rule", key=f"rule-{alert.alert}-{alert.group}"):
                 _rule(alert)
 
 

@@ -1,19 +1,19 @@
-"""Drills: run one, watch it, read its verdict."""
+"""Drills: the library, one or all of them to run, and the runs so far."""
 
 from __future__ import annotations
 
 import time
-from typing import get_args
 
 import streamlit as st
 
-from faults.drills.wire import DrillInfo, DrillRun, DrillStart, Phase
-from panel import charts, deps, formats, queries, theme, widgets
+from faults.drills.wire import DrillInfo, DrillStart
+from panel import deps, downloads, formats, rounds, run_parts, theme, widgets
 from panel.sources import ACTOR, Sources
+from panel.views import run
 
-_PHASES: tuple[Phase, ...] = get_args(Phase)
 _BELL = ":material/notifications_active:"
 _WIDTHS = [1, 2.4, 1.2, 1.2, 3.2]
+_ANY = "any kind"
 
 
 def entry() -> st.Page:
@@ -28,93 +28,84 @@ def page() -> None:
     if run_id:
         st.query_params["run"] = run_id  # a link within the page does not change the address by itself
         st.page_link(entry(), label="All drills", icon=":material/arrow_back:")
-        widgets.live(sources, lambda: _run(sources, run_id))
+        run.draw(sources, run_id)
         return
     st.query_params.clear()  # takes a run that was just left out of the address
-    st.subheader("Library")
-    drills = widgets.value_of(sources.drills.get())
-    for row in range(0, len(drills or []), 2):
-        for column, drill in zip(st.columns(2), (drills or [])[row : row + 2], strict=False):
+    widgets.live(sources, lambda: _round(sources))
+    library, runs = st.tabs(["Library", "Runs"])
+    with library:
+        drills = widgets.value_of(sources.drills.get())
+        if drills:
+            _library(sources, drills)
+    with runs:
+        widgets.live(sources, lambda: _runs(sources))
+
+
+def _library(sources: Sources, drills: list[DrillInfo]) -> None:
+    kinds = {kind.kind: kind for kind in sources.kinds.get().value or []}
+    which, seeded, everything = st.columns([2, 1, 1.4], vertical_alignment="bottom")
+    wanted = which.selectbox("Kind of fault", [_ANY, *sorted({name for drill in drills for name in drill.kinds})])
+    entered = seeded.number_input(
+        "Seed", 0, value=None, step=1, placeholder="drawn", key="seed", help="Every random choice of a run follows."
+    )
+    seed = None if entered is None else int(entered)
+    shown = [drill for drill in drills if wanted in (_ANY, *drill.kinds)]
+    whole = formats.span(sum(drill.estimate_s for drill in shown if not rounds.unavailable(drill, kinds)))
+    if everything.button(
+        f"Run all {len(shown)}, about {whole}", key="run-all", icon=":material/playlist_play:", width="stretch"
+    ) and not sources.rounds.start(shown, kinds, seed):
+        st.error("A round is under way already.", icon=":material/block:")
+    for row in range(0, len(shown), 2):
+        for column, drill in zip(st.columns(2), shown[row : row + 2], strict=False):
             with column:
-                _drill(sources, drill)
-    st.subheader("Runs")
-    widgets.live(sources, lambda: _runs(sources))
+                _drill(sources, drill, rounds.unavailable(drill, kinds), seed)
 
 
-def _drill(sources: Sources, drill: DrillInfo) -> None:
+def _drill(sources: Sources, drill: DrillInfo, missing: str, seed: int | None) -> None:
     with st.container(border=True, height="stretch"):
         words, button = st.columns([3, 1.2], vertical_alignment="center")
         words.markdown(f"**{drill.title}**  \n`{drill.name}` · about {formats.span(drill.estimate_s)}")
-        pressed = button.button("Run", key=f"run-{drill.name}", icon=":material/play_arrow:", width="stretch")
-        st.markdown(f"{drill.description}  \n{theme.FIRE} {', '.join(drill.kinds)} → {_BELL} {', '.join(drill.alerts)}")
+        pressed = button.button(
+            "Run", key=f"run-{drill.name}", icon=":material/play_arrow:", width="stretch", disabled=bool(missing)
+        )
+        rings = ", ".join(drill.alerts) or "nothing may ring"
+        st.markdown(f"{drill.description}  \n{theme.FIRE} {', '.join(drill.kinds)} → {_BELL} {rings}")
+        if missing:
+            st.markdown(f":gray[:material/block: Not here: {missing}]")
         if pressed:
-            run = widgets.act(sources, lambda: sources.conductor.start_drill(DrillStart(name=drill.name), actor=ACTOR))
-            if run is not None:
-                st.switch_page(entry(), query_params={"run": run.id})
+            start = DrillStart(name=drill.name, seed=seed)
+            begun = widgets.act(sources, lambda: sources.conductor.start_drill(start, actor=ACTOR))
+            if begun is not None:
+                st.switch_page(entry(), query_params={"run": begun.id})
+
+
+def _round(sources: Sources) -> None:
+    progress = sources.rounds.progress
+    if progress is None:
+        return
+    st.subheader("Round")
+    done = len(progress.batch.cases)
+    if not progress.over:
+        words, button = st.columns([4, 1], vertical_alignment="center")
+        words.progress(done / max(1, progress.total), text=f"{done} of {progress.total} · now: {progress.current}")
+        if button.button("Stop", key="stop-round", icon=":material/stop_circle:", width="stretch"):
+            sources.rounds.stop()
+    run_parts.summary(progress.batch)
+    if progress.over:
+        run_parts.downloads(downloads.of_batch(progress.batch, "all-drills"), key="round")
 
 
 def _runs(sources: Sources) -> None:
-    runs = widgets.value_of(sources.runs.get())
-    if not runs:
-        st.markdown("No drill has run yet." if runs is not None else "")
+    found = widgets.value_of(sources.runs.get())
+    if not found:
+        st.markdown("No drill has run yet." if found is not None else "")
         return
     me = entry()
-    for run in runs:
+    for each in found:
         at, link, verdict, took, reason = st.columns(_WIDTHS, vertical_alignment="center")
-        look = theme.look(theme.VERDICT_LOOKS, run.verdict or "running")
-        at.markdown(formats.clock(run.queued_at))
-        link.page_link(me, label=run.title, query_params={"run": run.id})
+        look = theme.look(theme.VERDICT_LOOKS, each.verdict or "running")
+        at.markdown(formats.clock(each.queued_at))
+        link.page_link(me, label=each.title, query_params={"run": each.id})
         verdict.markdown(f":{look.badge}-badge[{look.symbol} {look.word}]")
-        took.markdown(formats.span((run.ended_at or time.time()) - run.queued_at))
-        reason.markdown(run.reason or run.progress)
-
-
-def _run(sources: Sources, run_id: str) -> None:
-    run = widgets.value_of(sources.run.get(run_id))
-    if run is None:
-        return
-    now = run.ended_at or time.time()
-    title, button = st.columns([4, 1], vertical_alignment="center")
-    title.subheader(run.title)
-    if run.verdict is None and button.button("Abort", icon=":material/stop_circle:", width="stretch", key="abort"):
-        widgets.act(sources, lambda: sources.conductor.abort(run_id, actor=ACTOR))
-    _verdict(run)
-    done = len(_PHASES) - 1 if run.verdict else _PHASES.index(run.phase)
-    phase = " → ".join(f"**{p.replace('_', ' ')}**" if p == run.phase else p.replace("_", " ") for p in _PHASES)
-    st.progress(done / (len(_PHASES) - 1), text=phase)
-    times = (("lit", run.fault_at), ("put out", run.rollback_at), ("ended", run.ended_at))
-    facts = " · ".join(f"{word} {formats.clock(at)}" for word, at in times if at is not None)
-    st.markdown(
-        f"`{run.name}` at {run.pace} pace · started {formats.clock(run.queued_at)}" + (f" · {facts}" if facts else "")
-    )
-    if run.outcomes:
-        widgets.outcome_table(run.outcomes, run.fault_at)
-        _timeline(sources, run, now)
-
-
-def _verdict(run: DrillRun) -> None:
-    reason = run.reason[:1].upper() + run.reason[1:]
-    if run.verdict is None:
-        st.info(run.progress or "It runs.", icon=":material/sprint:")
-    elif run.verdict == "passed":
-        st.success(f"**Passed.** {reason}", icon=":material/verified:")
-    elif run.verdict == "failed":
-        st.error(f"**Failed.** {reason}", icon=":material/cancel:")
-    else:
-        st.warning(f"**{run.verdict.capitalize()}.** {reason}", icon=":material/report:")
-
-
-def _timeline(sources: Sources, run: DrillRun, now: float) -> None:
-    lives = [
-        charts.AlertLife(each.alert, each.stages, now if run.verdict is None or each.stages.firing else None)
-        for each in run.outcomes
-    ]
-    start = run.queued_at if run.fault_at is None else run.fault_at - (now - run.fault_at) * 0.08
-    bands = () if run.fault_at is None else (queries.Band(_kinds(sources, run), run.fault_at, run.rollback_at or now),)
-    widgets.lives_chart(lives, bands, start, now, key="run-lives")
-
-
-def _kinds(sources: Sources, run: DrillRun) -> str:
-    """Return what burned, in words: the drill's kinds of fault where the library knows the drill."""
-    known = {drill.name: drill for drill in sources.drills.get().value or []}
-    return " + ".join(known[run.name].kinds) if run.name in known else "fault"
+        took.markdown(formats.span((each.ended_at or time.time()) - each.queued_at))
+        reason.markdown(each.reason or each.progress)

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from panel import charts, deps, formats, markup, plots, queries, theme, widgets
+from panel import charts, deps, extinguisher, formats, markup, plots, queries, theme, widgets
 from panel.sources import Sources
 
 _ORDER = ("firing", "pending", "unknown", "inactive")
@@ -58,7 +58,7 @@ def _signals(sources: Sources) -> None:
 
 
 def _fire(sources: Sources) -> None:
-    widgets.extinguisher(sources)
+    extinguisher.draw(sources)
     st.subheader("Active faults")
     records = widgets.value_of(sources.faults.get())
     if records is not None:

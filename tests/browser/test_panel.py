@@ -78,6 +78,43 @@ def test_fault_alert_and_trace_from_the_panel(page: Page, stack: LiveStack) -> N
     assert "trace=" in page.url
 
 
+def test_a_drill_from_the_panel_and_its_report(page: Page, stack: LiveStack) -> None:
+    """Run a drill with a seed, see it end, and take its report along: the file is the one of this run."""
+    visit(page, "Drills")
+    seed = page.get_by_label("Seed", exact=True)
+    expect(seed).to_be_visible(timeout=SOON_MS)
+    seed.fill("7")
+    seed.press("Enter")
+    card = page.locator("[class*='st-key-run-late-metrics']")
+    expect(card.get_by_role("button", name="Run")).to_be_enabled(timeout=SOON_MS)
+    card.get_by_role("button", name="Run").click()
+    expect(page).to_have_url(re.compile("run="), timeout=SOON_MS)
+    expect(page.get_by_text("seed 7")).to_be_visible(timeout=SOON_MS)
+    report = page.get_by_role("button", name="HTML")
+    expect(report).to_be_visible(timeout=RINGS_MS)
+    run = stack.conductor().runs(limit=1)[0]
+    assert (run.name, run.seed) == ("late-metrics", 7)
+    expect(page.get_by_role("cell", name="resolution delivered").first).to_be_visible(timeout=SOON_MS)
+    with page.expect_download(timeout=SOON_MS) as download:
+        report.click()
+    text = download.value.path().read_text(encoding="utf-8")
+    assert download.value.suggested_filename == f"late-metrics-{run.id}.html"
+    assert run.title in text
+    assert run.id in text
+
+
+def test_why_an_alert_has_not_fired(page: Page) -> None:
+    """From the list of alerts to one of them: the reason, its value against the threshold, and the curve."""
+    visit(page, "Alerts")
+    card = page.locator("[class*='st-key-alert-HighLatency']")
+    expect(card.get_by_text(badge("inactive"))).to_be_visible(timeout=SOON_MS)
+    card.get_by_role("link", name="Why?").click()
+    expect(page).to_have_url(re.compile("alert=HighLatency"), timeout=SOON_MS)
+    expect(page.get_by_text("Why has it not fired?")).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_text(re.compile(r"Value now .* must be > 1")).first).to_be_visible(timeout=SOON_MS)
+    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON_MS)
+
+
 def test_two_windows_see_the_same_fault(page: Page, stack: LiveStack) -> None:
     """A fault that was lit in the terminal shows in the panel, with a button that puts it out."""
     assert stack.cli("fault", "on", "latency", "delay_ms=400", "--ttl", "60s").returncode == 0

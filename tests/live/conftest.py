@@ -22,6 +22,9 @@ from stack.provision import find_program
 from tests.ports import free_endpoints, is_free
 
 ROOT = Path(__file__).resolve().parents[2]
+ALL_LIVE = os.environ.get("FIREDRILL_ALL_LIVE", "").lower() == "true"
+on_request = pytest.mark.skipif(not ALL_LIVE, reason="takes a minute; runs with `firedrill test --all-live`")
+"""What a benchmark or a shorter test stands in for by default."""
 
 
 def until(check: Callable[[], Any], what: str, timeout_s: float = 30.0, every_s: float = 0.1) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 import faults.drills
 from faults.drills.wire import STAGES, DrillStart
-from tests.live.conftest import LiveStack, until
+from tests.live.conftest import ALL_LIVE, LiveStack, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
@@ -23,21 +22,36 @@ SAMPLE = ("error-burst", "model-missing")
 of a model for an alert that is told by its labels; one that leaves the service ready, and one that does not."""
 STACKS = 2
 """So many stacks take the drills in turn where all of them run."""
+LONG = {"budget-creep": 1200, "budget-drain": 500, "budget-plunge": 400}
+"""Drills whose alerts themselves take their time, in seconds."""
 
 
 def chosen() -> list[object]:
     """Return the drills to run live: the sample, or with FIREDRILL_ALL_LIVE=true all, spread over stacks."""
     assert set(SAMPLE) <= set(LIBRARY)
-    if os.environ.get("FIREDRILL_ALL_LIVE", "").lower() != "true":
+    if not ALL_LIVE:
         return list(SAMPLE)
     groups = [pytest.mark.xdist_group(f"drills-{index % STACKS}") for index in range(len(LIBRARY))]
-    return [pytest.param(name, marks=group) for name, group in zip(LIBRARY, groups, strict=True)]
+    return [
+        pytest.param(name, marks=[group, pytest.mark.timeout(LONG.get(name, 200) + 100)])
+        for name, group in zip(LIBRARY, groups, strict=True)
+    ]
+
+
+def skip_where_it_needs_containers(stack: LiveStack, name: str) -> None:
+    """Skip a drill whose kind the native runtime says it cannot offer; tests/docker runs those."""
+    client = stack.conductor()
+    (drill,) = [one for one in client.drills() if one.name == name]
+    for kind in client.kinds():
+        if kind.kind in drill.kinds and (kind.unavailable_because or "").startswith("the service is no container"):
+            pytest.skip(f"{kind.kind}: {kind.unavailable_because}")
 
 
 @pytest.mark.parametrize("name", chosen())
 def test_library_drill_rings_and_resolves(stack: LiveStack, name: str) -> None:
-    """Every expected alert passes all six stages in order, the fault is out afterwards, and the exit status is 0."""
-    done = stack.cli("drill", "run", name, "--json", timeout_s=200)
+    """Every expected alert passes all eight stages in order, the fault is out afterwards, and the exit status is 0."""
+    skip_where_it_needs_containers(stack, name)
+    done = stack.cli("drill", "run", name, "--json", timeout_s=LONG.get(name, 200))
     assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads(done.stdout)
     assert run["verdict"] == "passed"
@@ -47,8 +61,9 @@ def test_library_drill_rings_and_resolves(stack: LiveStack, name: str) -> None:
         times = [outcome["stages"][stage] for stage in STAGES]
         assert None not in times, outcome
         assert outcome["verdict"] == "as expected"
-        condition, pending, firing, received, delivered, resolved = times
-        assert run["fault_at"] <= pending <= firing <= delivered < resolved
+        condition, pending, firing, received, grouped, delivered, resolved, told = times
+        assert run["fault_at"] <= pending <= firing <= delivered < resolved <= told
+        assert received - 0.5 <= grouped <= delivered + 0.5
         assert condition <= pending + 0.3, "Prometheus saw the condition before it was true"
         assert firing - 0.5 <= received <= delivered + 0.5
     assert all(fault.state == "ended" for fault in stack.conductor().faults())
@@ -87,7 +102,7 @@ def test_alarm_that_does_not_ring_fails_the_drill(stack: LiveStack, tmp_path: Pa
         "version: 1\nname: mild\ntitle: Mild\ndescription: A delay far below the threshold.\n"
         "steady_state: {within: 30m, hold: 15s}\n"
         "faults: [{kind: latency, parameters: {delay_ms: 50}, ttl: 10m}]\n"
-        "expect: [{alert: HighLatency, firing_within: 2m, resolved_within: 2m}]\n"
+        "expect: [{alert: HighLatency, firing_within: 6m, resolved_within: 2m}]\n"
     )
     done = stack.cli("drill", "run", str(drill), "--json")
     run = json.loads(done.stdout)
@@ -123,12 +138,13 @@ def drill_file(fault: str, alert: str = "HighErrorRate") -> str:
     ("text", "says"),
     [
         ("version: 1\nname: x\n  bad: [", "YAML"),
+        (drill_file("{kind: error, target: {model: nonesuch}, ttl: 5m}"), "no model is named 'nonesuch'"),
         (drill_file("{kind: nonsense, ttl: 5m}"), "nonsense"),
         (drill_file("{kind: error, ttl: 5m}", alert="NoSuchAlert"), "NoSuchAlert"),
         (drill_file("{kind: error, parameters: {status: 99}, ttl: 5m}"), "status"),
         (drill_file("{kind: error}"), "ttl"),
     ],
-    ids=["bad YAML", "unknown fault", "unknown alert", "out of range", "no time to live"],
+    ids=["bad YAML", "unknown model", "unknown fault", "unknown alert", "out of range", "no time to live"],
 )
 def test_bad_drill_file_is_refused_before_anything_burns(
     stack: LiveStack, tmp_path: Path, text: str, says: str

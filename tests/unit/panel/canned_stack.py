@@ -16,7 +16,17 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel
 
 from faults.base import FaultKind, FaultRecord, Target
-from faults.drills.wire import AlertStatus, DrillInfo, DrillRun, Notification
+from faults.drills.evidence import Evidence
+from faults.drills.reasons import Why
+from faults.drills.wire import (
+    AlertStatus,
+    DrillInfo,
+    DrillRun,
+    JournalEntry,
+    Notification,
+    ResetCheck,
+    ResetProof,
+)
 from stack.endpoints import HOST, PORTS
 
 Answer = tuple[int, object]
@@ -55,6 +65,10 @@ class World:
     drills: list[DrillInfo] = field(default_factory=list)
     runs: list[DrillRun] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
+    reasons: list[Why] = field(default_factory=list)
+    entries: list[JournalEntry] = field(default_factory=list)
+    kept: list[Evidence] = field(default_factory=list)
+    unproven: tuple[str, ...] = ()
     traces: list[dict[str, object]] = field(default_factory=list)
     logs: list[dict[str, object]] = field(default_factory=list)
     value: Callable[[str, float], float | None] = lambda _query, _at: None
@@ -78,7 +92,10 @@ class World:
                 "/drills/runs": self.runs,
                 "/alerts": self.alerts,
                 "/notifications": self.notifications,
+                "/journal": [each for each in self.entries if asked.query.get("actor", each.actor) == each.actor],
                 **{f"/drills/runs/{run.id}": run for run in self.runs},
+                **{f"/drills/runs/{one.run.id}/evidence": one for one in self.kept},
+                **{f"/alerts/{one.alert}/why": one for one in self.reasons},
             }
             if asked.path in known:
                 return 200, known[asked.path]
@@ -89,7 +106,8 @@ class World:
         elif asked.path.startswith("/faults/"):
             return 200, self._put_out(asked)
         elif asked.path == "/drills/runs" or asked.path.endswith("/abort"):
-            return 201, self.runs[0]
+            named = [run for run in self.runs if run.name == asked.body.get("name")]
+            return 201, (named or self.runs)[0]
         return 404, {"error": {"type": "not_found", "message": f"there is no {asked.path}"}}
 
     def _put_out(self, asked: Asked) -> object:
@@ -98,7 +116,11 @@ class World:
         now = time.time()
         ended = [f.model_copy(update={"state": "ended", "ended_at": now, "end_reason": "reset"}) for f in chosen]
         self.faults = ended + [each for each in self.faults if each not in chosen]
-        return ended if asked.method == "POST" else ended[0]
+        if asked.method != "POST":
+            return ended[0]
+        check = ResetCheck(what="counters", holds=not self.unproven, detail="no fault acts <any more>")
+        because = list(self.unproven)
+        return ResetProof(proven=not because, ended=ended, checks=[check], because=because, took_s=0.1)
 
     def monitor(self, asked: Asked) -> Answer:
         """Answer as Prometheus does."""

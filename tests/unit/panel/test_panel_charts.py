@@ -9,9 +9,10 @@ from pathlib import Path
 from canned_stack import fault
 from plotly.offline import get_plotlyjs
 
+from faults.drills.reasons import Trend
 from faults.drills.wire import StageTimes
 from panel import charts, formats, plots, queries, spans
-from panel.charts import AlertLife
+from panel.lives import AlertLife, stage_chart, trend_chart
 from panel.queries import SIGNALS, Band, Board, SignalSeries
 from stack.clients.jaeger import Span, SpanEvent, Trace
 
@@ -67,7 +68,7 @@ def test_stages_become_bars_and_marks() -> None:
     )  # fmt: skip
     open_ended = StageTimes(pending=START + 100)
     lives = [AlertLife("HighErrorRate", done, END), AlertLife("HighLatency", open_ended, END)]
-    figure = charts.stage_chart(lives, (), START, END)
+    figure = stage_chart(lives, (), START, END)
     bars = {(bar.y[0], bar.name): bar.x[0] / 1000 for bar in figure.data if bar.type == "bar"}
     assert bars == {
         ("HighErrorRate", "pending"): 20.0,
@@ -75,7 +76,7 @@ def test_stages_become_bars_and_marks() -> None:
         ("HighLatency", "pending"): 200.0,
     }
     marks = {trace.name for trace in figure.data if trace.type == "scatter"}
-    assert marks == {"received", "delivered", "resolved"}
+    assert marks == {"condition true", "received", "delivered", "resolved"}
     named = [trace.name for trace in figure.data if trace.showlegend]
     assert sorted(named) == sorted(set(named))
 
@@ -83,7 +84,7 @@ def test_stages_become_bars_and_marks() -> None:
 def test_an_alert_that_ended_while_pending_has_no_firing_bar() -> None:
     """Pending that went back to inactive ends at its resolution."""
     life = AlertLife("A", StageTimes(pending=START + 10, resolved=START + 15), END)
-    figure = charts.stage_chart([life], (Band("error", START, END),), START, END)
+    figure = stage_chart([life], (Band("error", START, END),), START, END)
     assert [(bar.name, bar.x[0]) for bar in figure.data if bar.type == "bar"] == [("pending", 5000.0)]
 
 
@@ -127,3 +128,18 @@ def test_damaged_parentage_loses_no_span() -> None:
     """Orphans are roots; spans that are each other's parents are still listed."""
     trace = Trace("t", (span("a", "gone", "orphan", 1, 1), span("x", "y", "x", 2, 1), span("y", "x", "y", 3, 1)))
     assert {each.span_id for each, _ in spans.in_order(trace)} == {"a", "x", "y"}
+
+
+def test_labels_of_many_kinds_have_room_and_a_trend_has_its_threshold() -> None:
+    """Every further kind of fault makes the margin higher by a line; the threshold crosses the whole curve."""
+    bands = [Band(name, START + at, START + at + 20) for at, name in enumerate(("a", "b", "c", "d"))]
+    few, many = (stage_chart([], bands[:count], START, END) for count in (2, 4))
+    lift = max(each.yshift for each in many.layout.annotations)
+    assert many.layout.margin.t - few.layout.margin.t == many.layout.height - few.layout.height > 0
+    assert lift < many.layout.margin.t
+    points = [(START, 0.01), (START + 10, 0.02)]
+    trend = Trend(expression="a", operator=">", threshold=0.05, points=points)
+    value, limit = trend_chart(trend, END).data
+    assert list(value.y) == [0.01, 0.02]
+    assert list(limit.y) == [0.05, 0.05]
+    assert list(limit.x) == [formats.wall(START), formats.wall(END)]

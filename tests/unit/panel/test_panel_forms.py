@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 import faults.kinds  # noqa: F401 - registers the kinds
 from faults.base import Parameters, catalogue
@@ -110,3 +110,11 @@ def test_a_countdown_ends_at_zero() -> None:
 def test_markup_escapes_what_it_is_given() -> None:
     """Text from outside cannot become HTML."""
     assert "<script>" not in markup.table(("<script>",), [(markup.text("<script>"),)])
+
+
+def test_titles_are_words_with_their_unit() -> None:
+    """A title that is only the name with capitals reads as words; one that somebody wrote stays as it is."""
+    titles = {"every_s": "Every S", "contends_for": "Contends For", "mib_per_s": "Mib Per S", "p": "P95 (s)"}
+    properties: dict[str, JsonValue] = {name: {"title": title} for name, title in titles.items()}
+    shown = [field.title for field in forms.fields({"properties": properties})]
+    assert shown == ["Every (s)", "Contends for", "Mib per s", "P95 (s)"]

@@ -21,7 +21,7 @@ from panel.queries import SIGNALS
 from stack.home import Home
 from stack.status import read_status
 
-PAGES = ("", "faults", "alerts", "traces", "drills")
+PAGES = ("", "faults", "alerts", "traces", "drills", "journal")
 Open = Callable[..., AppTest]
 
 
@@ -75,6 +75,7 @@ def test_a_page_of_an_empty_stack_is_not_blank(open_page: Open, page: str) -> No
         "alerts": "delivered nothing yet",
         "traces": "holds no traces yet",
         "drills": "No drill has run yet",
+        "journal": "Nothing stands in the journal yet",
     }
     assert expected[page] in words
 
@@ -252,7 +253,7 @@ def test_a_finished_run_shows_its_verdict_and_stages(open_page: Open) -> None:
     """A passed run says so, with every stage timed from the fault."""
     words = said(open_page(lively(), "drills", run="run-1"))
     assert "**Passed.** HighLatency fired after 23 s" in words
-    assert "✓ resolved<span>+52 s</span>" in words
+    assert '<td >resolved</td><td class="num">+52.0 s</td>' in words
     assert "as expected" in words
 
 
