@@ -16,7 +16,7 @@ from faults.drills.causes import Causes, Doubt, doubtful
 from faults.drills.condition import comparisons
 from faults.drills.journal import Journal
 from faults.drills.plan import Plan
-from faults.drills.prediction import GROUP_LINGERS_S, Course, Timing, check_stages
+from faults.drills.prediction import Course, Timing, check_stages, may_be_known
 from faults.drills.schedule import Lighting
 from faults.drills.score import detection_and_reset_s
 from faults.drills.watch import Receipt, Watcher
@@ -150,14 +150,14 @@ class Inspection:
     def _earlier_group(self, stages: StageTimes, told: Notification | None, timing: Timing) -> bool:
         """Say whether Alertmanager may still have had the group when the alert came, with what it was told of before.
 
-        A group goes on while an alert in it fires, and for a while after the last one was told to be over.
+        A group goes on while an alert in it fires, and for a quarter of an hour after the last one was told to be over.
         """
         if told is None or stages.firing is None:
             return False
         fired = stages.firing
         before = [one for one in self._journal.notifications(1000) if one.group_key == told.group_key]
         before = [one for one in before if one.at < told.at - _CLOSE_S]
-        return any(one.at + GROUP_LINGERS_S + timing.group_interval_s > fired for one in before) or any(
+        return any(may_be_known(fired - one.at, timing.group_interval_s) for one in before) or any(
             one.status == "firing" and _unended(one, before) for one in before
         )
 

@@ -7,7 +7,8 @@ evaluation with ``now - activeAt >= for``, and resolves at the first one without
 at the first one so long after that; targets and groups have a phase of their own within the interval (a hash), so that
 nobody knows before which scrape an evaluation comes. Alertmanager (dispatch.go): a new group is flushed ``group_wait``
 after its first alert came, a known one every ``group_interval``; a group without alerts is only taken away by a tidying
-that comes every 30 s and until then goes on as a known one.
+that comes every 30 s and until then goes on as a known one. Prometheus (rules/alerting.go, resolvedRetention) tells of
+a resolved alert again and again for 15 minutes, each time into its group.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from dataclasses import dataclass
 from faults.drills.windows import Windows
 from faults.drills.wire import Stage, StageCheck, StageTimes
 
-GROUP_LINGERS_S = 30.0
+RESENT_FOR_S = 15 * 60.0
+"""How long Prometheus goes on telling of a resolved alert, by which its group is kept; its own constant at any pace."""
+TIDIED_AFTER_S = 30.0
 """How long Alertmanager keeps a group without alerts, at most; a constant of its own at any pace."""
 _RESOLUTION = 0.1
 """Of an evaluation: how exactly `condition true` is read back."""
@@ -125,6 +128,11 @@ def delivered(timing: Timing, *, earlier_group: bool, in_transit_s: float = 0.0)
         text = f"its group may still be there: the next group_interval ({interval_s:g} s), or group_wait"
         return Span(0.0, max(wait_s, interval_s), text)
     return Span(max(0.0, wait_s - in_transit_s), wait_s, f"group_wait {wait_s:g} s")
+
+
+def may_be_known(told_before_s: float, group_interval_s: float) -> bool:
+    """Say whether Alertmanager may still have a group that it last told of so many seconds before an alert fired."""
+    return told_before_s < RESENT_FOR_S + TIDIED_AFTER_S + group_interval_s
 
 
 def resolved(timing: Timing, course: Course) -> Span:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faults.drills.prediction import Course, Timing, check_stages, excess_s
+from faults.drills.prediction import Course, Timing, check_stages, excess_s, may_be_known
 from faults.drills.windows import Windows, joined, windows_of
 from faults.drills.wire import STAGES, StageCheck, StageTimes
 from stack.configuration import RULES_DIR
@@ -166,6 +166,12 @@ def test_a_group_that_may_still_be_there_is_flushed_by_its_interval() -> None:
     found = check(LIFE, "delivered", course=course)
     assert (found.earliest_s, found.latest_s) == (23.41, 27.41)
     assert "group_interval" in found.cause
+
+
+def test_a_group_is_known_for_as_long_as_prometheus_tells_of_its_resolved_alerts() -> None:
+    """Alerts that came again 124, 197 and 477 s after their last were delivered out of turn: the group was there."""
+    assert all(may_be_known(after_s, 4.0) for after_s in (0.0, 124.0, 197.0, 477.0, 930.0))
+    assert not may_be_known(15 * 60 + 30 + 4.0, 4.0)
 
 
 @given(
