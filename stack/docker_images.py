@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
@@ -155,10 +156,21 @@ def context_files(context: Path) -> Iterable[Path]:
         for line in (ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else [])
         if line.strip() and not line.startswith("#")
     ]
-    for file in context.rglob("*"):
-        name = file.relative_to(context).as_posix()
-        if (file.is_file() or file.is_symlink()) and (name == "Dockerfile" or not _ignored(name, rules)):
-            yield file
+    for folder, below, names in os.walk(context):
+        place = Path(folder)
+        linked = [name for name in below if (place / name).is_symlink()]
+        for file in (place / name for name in (*names, *linked)):
+            name = file.relative_to(context).as_posix()
+            if name == "Dockerfile" or not _ignored(name, rules):
+                yield file
+        below[:] = [name for name in below if not _closed((place / name).relative_to(context).as_posix(), rules)]
+
+
+def _closed(folder: str, rules: list[str]) -> bool:
+    """Return whether all of a folder is ignored, however much is in it: no rule brings back a part."""
+    return _ignored(folder, rules) and not any(
+        rule.startswith(f"!{folder}/") or (rule.startswith("!") and "*" in rule) for rule in rules
+    )
 
 
 def _ignored(name: str, rules: list[str]) -> bool:

@@ -23,7 +23,7 @@ from xdist.workermanage import WorkerController
 
 FOLDER = "firedrill_groups"
 """What the workers are handed under this name is the folder in which they leave their groups for the scheduler."""
-LONG_LIVE = ("test_drills", "test_panel", "test_supervision", "test_recovery", "test_own_rules", "test_live_dashboards")
+LONG_LIVE = ("test_drills", "test_panel", "test_supervision", "test_recovery", "test_fault_effects", "test_own_rules")
 """The longest. A live module that is not named starts after these and before all that are not live."""
 HEAVY = ("test_bench_service", "test_panel_pages", "test_service_models", "test_service_curl", "test_suite")
 """Long ones that are not live, the longest first: it stands last in the queue, which is also taken from its end."""

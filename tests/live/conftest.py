@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from stack.endpoints import PORTS, Endpoints, of_replicas
 from stack.errors import StackError
 from stack.home import Home
 from stack.provision import find_program
+from stack.status import read_status
 from tests.ports import free_endpoints, is_free
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +97,11 @@ class LiveStack:
         """Return a client of its conductor."""
         return ConductorClient(self.endpoints.url("conductor"), self.home.token())
 
+    def end(self) -> None:
+        """Bring down what a test has left of it, where it has left anything."""
+        if read_status(self.home).state != "down":
+            self.cli("down")
+
     def free_ports(self) -> bool:
         """Return whether none of its ports is held."""
         return all(is_free(port + self.offset) for port in PORTS.values())
@@ -112,18 +119,25 @@ def programs() -> None:
         pytest.skip(str(problem))
 
 
+def home_with(artifacts: Path, root: Path) -> Home:
+    """Return a home whose models are trained already, as they are from the second start on."""
+    home = Home(root)
+    shutil.copytree(artifacts, home.artifacts)
+    return home
+
+
 @pytest.fixture
-def fresh(tmp_path: Path, programs: None) -> Iterator[LiveStack]:
+def fresh(tmp_path: Path, programs: None, trained: Path) -> Iterator[LiveStack]:
     """Give a stack that is not up yet; whatever a test leaves of it is brought down."""
-    stack = LiveStack(Home(tmp_path / "home"), free_offset())
+    stack = LiveStack(home_with(trained, tmp_path / "home"), free_offset())
     yield stack
-    stack.cli("down")
+    stack.end()
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, programs: None) -> Iterator[LiveStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, programs: None, trained: Path) -> Iterator[LiveStack]:
     """Give a running stack, shared by the tests of a module."""
-    shared = LiveStack(Home(tmp_path_factory.mktemp("home")), free_offset())
+    shared = LiveStack(home_with(trained, tmp_path_factory.mktemp("stack") / "home"), free_offset())
     shared.start()
     yield shared
-    shared.cli("down")
+    shared.end()

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from stack.clients.alertmanager import AlertmanagerClient
 from stack.clients.prometheus import PrometheusClient
-from stack.endpoints import HOST
-from tests.live.conftest import LiveStack, until
+from stack.status import read_status
+from tests.live.conftest import LiveStack, on_request, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
@@ -75,90 +70,40 @@ def test_a_users_rule_fires_in_a_prometheus_of_its_own(fresh: LiveStack, tmp_pat
     assert not theirs.query('ALERTS{severity="page", alertname="HighErrorRate"}')
 
 
-DIALECT = """
-schema: 1
-name: shop
-job: checkout
-target_labels: {team: checkout}
-metrics: {shop_requests_total: {from: http_requests_total, labels: {path: endpoint}}}
-"""
-SHOP_RULES = """
-groups: [{name: shop, rules: [{alert: ShopBusy, expr: 'sum by (team) (rate(shop_requests_total[1m])) > 0', for: 30s}]}]
-"""
-
-ALERTMANAGER = """
-route: {{receiver: mine, group_wait: 15s}}
-receivers: [{{name: mine, webhook_configs: [{{url: '{url}'}}]}}]
-"""
-
-
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[bytes]]]:
-    """Give the address of somebody's webhook, and what it was told."""
-    told: list[bytes] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-            pass
-
-    with ThreadingHTTPServer((HOST, 0), Hook) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://{HOST}:{server.server_port}/hook", told
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_a_users_dialect_and_alertmanager_are_used(fresh: LiveStack, tmp_path: Path) -> None:
-    """A dialect that the service does not know is scraped of every replica, and the user's own receiver is told."""
-    with receiver() as (url, told):
-        (tmp_path / "shop.yaml").write_text(DIALECT)
-        (tmp_path / "rules.yml").write_text(SHOP_RULES)
-        (tmp_path / "alertmanager.yml").write_text(ALERTMANAGER.format(url=url))
-        files = {"rules": "rules.yml", "dialect": "shop.yaml", "alertmanager-config": "alertmanager.yml"}
-        arguments = [word for option, name in files.items() for word in (f"--{option}", str(tmp_path / name))]
-        fresh.start("--workers", "2", *arguments)
-        body = json.loads(until(lambda: told, "the user's receiver", timeout_s=60)[0])
-        assert body["alerts"][0]["labels"]["alertname"] == "ShopBusy"
-        assert body["alerts"][0]["labels"]["team"] == "checkout"
-        own = PrometheusClient(fresh.endpoints.url("own_prometheus"))
-        assert len(own.query('up{job="checkout", team="checkout"} == 1')) == 2
-        notified = fresh.conductor().notifications()
-        assert not [one for one in notified if one.alert == "ShopBusy"], "the stack's webhook is not theirs"
-
-
 @pytest.mark.parametrize(
     ("text", "arguments", "says"),
     [
         ("groups: [{name: a, rules: [{alert: A, expr: 'up ='}]}]", (), "rules.yml"),
-        ("groups: [{name: a, rules: [{alert: A, expr: 'delta(x[1h]) > 5', for: soon}]}]", (), "soon"),
-        (
+        pytest.param(
+            "groups: [{name: a, rules: [{alert: A, expr: 'delta(x[1h]) > 5', for: soon}]}]",
+            (),
+            "soon",
+            marks=on_request,
+        ),
+        pytest.param(
             "groups: [{name: a, rules: [{alert: A, expr: 'predict_linear(x[1h], 60) < 0'}]}]",
             (),
             "`--pace production`",
+            marks=on_request,
         ),
         (RULES, ("--dialect", "moon"), "mlops"),
-        (RULES, ("--dialect", "moon.yaml"), "moon.yaml"),
-        (RULES, ("--alertmanager-config", "nowhere.yml"), "nowhere.yml"),
-        (RULES, ("--rules", "no/such/*.yml"), "no/such/*.yml"),
+        pytest.param(RULES, ("--dialect", "moon.yaml"), "moon.yaml", marks=on_request),
+        pytest.param(RULES, ("--alertmanager-config", "nowhere.yml"), "nowhere.yml", marks=on_request),
+        pytest.param(RULES, ("--rules", "no/such/*.yml"), "no/such/*.yml", marks=on_request),
     ],
 )
 def test_what_cannot_be_used_starts_nothing(
     fresh: LiveStack, tmp_path: Path, text: str, arguments: tuple[str, ...], says: str
 ) -> None:
-    """A bad rule, an unknown dialect and a missing file end in one clear message and exit status 2."""
+    """A bad rule, an unknown dialect and a missing file end in one clear message and exit status 2.
+
+    Each message by itself is the business of tests/unit/stack/test_brought_rules.py.
+    """
     rules = tmp_path / "rules.yml"
     rules.write_text(text)
     done = fresh.cli("up", "--detach", "--port-offset", str(fresh.offset), "--rules", str(rules), *arguments)
     assert done.returncode == 2, done.stdout + done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
-    assert fresh.status()["state"] == "down"
+    assert read_status(fresh.home).state == "down"
     assert fresh.free_ports()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -41,22 +42,33 @@ def family(stack: LiveStack) -> list[psutil.Process]:
     return [supervisor, *supervisor.children(recursive=True)]
 
 
-def test_up_status_down_twice_in_a_row(fresh: LiveStack) -> None:
-    """`up` brings everything to ready, a second `up` says so, `down` leaves nothing, and all of it works twice."""
-    for _ in range(2):
-        fresh.start()
-        status = fresh.status()
-        assert status["state"] == "up"
-        assert {each["state"] for each in status["components"]} == {"ready"}
-        again = fresh.cli("up", "--detach", "--port-offset", str(fresh.offset))
-        assert again.returncode == 2
-        assert "already" in again.stderr
-        running = family(fresh)
-        assert fresh.cli("down").returncode == 0
-        assert gone(running)
-        assert fresh.free_ports()
-        assert fresh.status()["state"] == "down"
-        assert fresh.cli("down").returncode == 0
+@pytest.mark.timeout(420)
+def test_three_starts_and_three_ends(fresh: LiveStack) -> None:
+    """`up` from nothing and `down`, in the foreground and Ctrl-C, again and kill -9: nothing survives, all starts anew.
+
+    Each start is also the proof that the end before it left nothing in its way; between them the stack is looked at.
+    """
+    shutil.rmtree(fresh.home.artifacts)  # the first start of all trains its models
+    fresh.start()
+    status = fresh.status()
+    assert status["state"] == "up"
+    assert {each["state"] for each in status["components"]} == {"ready"}
+    again = fresh.cli("up", "--detach", "--port-offset", str(fresh.offset))
+    assert again.returncode == 2
+    assert "already" in again.stderr
+    running = family(fresh)
+    assert fresh.cli("down").returncode == 0
+    assert gone(running)
+    assert fresh.free_ports()
+    assert fresh.status()["state"] == "down"
+    assert fresh.cli("down").returncode == 0
+
+    in_the_foreground_until_interrupted(fresh)
+
+    fresh.start("--no-traffic")
+    assert fresh.status()["state"] == "up"
+    control_needs_the_token(fresh)
+    killed_leaves_nothing(fresh, family(fresh), signal.SIGKILL)
 
 
 def test_busy_port_is_named_with_its_holder(fresh: LiveStack) -> None:
@@ -74,19 +86,23 @@ def test_busy_port_is_named_with_its_holder(fresh: LiveStack) -> None:
     assert fresh.free_ports()
 
 
-@pytest.mark.parametrize("end", ["SIGKILL", "SIGINT"])
-def test_nothing_survives_the_supervisor(fresh: LiveStack, end: str) -> None:
-    """Soon after Ctrl-C in the foreground, or after kill -9, no process runs and no port is held."""
-    command = [sys.executable, "-m", "panel.cli", "up", "--port-offset", str(fresh.offset)]
-    with subprocess.Popen(command, env=fresh.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
-        until(lambda: read_status(fresh.home).state == "up", "a stack that is up", timeout_s=60)
-        running = family(fresh)
-        assert len(running) > 7
-        running[0].send_signal(getattr(signal, end))
-        until(lambda: gone(running) and fresh.free_ports(), f"the end of every process after {end}")
-        up.wait(timeout=30)
-    fresh.start()
-    assert fresh.status()["state"] == "up", "a stack that was killed starts again"
+def in_the_foreground_until_interrupted(stack: LiveStack) -> None:
+    """Start it in the foreground and end it by Ctrl-C: soon no process runs and no port is held."""
+    command = [sys.executable, "-m", "panel.cli", "up", "--port-offset", str(stack.offset)]
+    with subprocess.Popen(command, env=stack.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+        try:
+            until(lambda: read_status(stack.home).state == "up", "a stack that is up", timeout_s=120)
+            killed_leaves_nothing(stack, family(stack), signal.SIGINT)
+            up.wait(timeout=30)
+        finally:
+            up.kill()  # where it has not ended: the whole test would wait for it
+
+
+def killed_leaves_nothing(stack: LiveStack, running: list[psutil.Process], end: signal.Signals) -> None:
+    """Signal the supervisor, the first of what is running, and wait until every process and every port is gone."""
+    assert len(running) > 7
+    running[0].send_signal(end)
+    until(lambda: gone(running) and stack.free_ports(), f"the end of every process after {end.name}")
 
 
 def test_each_process_killed_in_turn_while_a_fault_is_active(fresh: LiveStack) -> None:
@@ -118,9 +134,8 @@ def await_return(stack: LiveStack, name: str, old: int) -> None:
     until(returned, f"{name} to be ready again", timeout_s=40)
 
 
-def test_control_needs_the_token(fresh: LiveStack) -> None:
-    """Nobody lights a fault without the token, neither at the service's control endpoint nor at the conductor."""
-    fresh.start("--no-traffic")
+def control_needs_the_token(fresh: LiveStack) -> None:
+    """See that without the token nobody lights a fault, at the service's control endpoint or at the conductor."""
     body = {"kind": "error", "ttl_s": 5}
     for name, path in (("control", "/faults"), ("conductor", "/faults"), ("conductor", "/webhook/alertmanager")):
         for headers in ({}, {"Authorization": "Bearer wrong"}):

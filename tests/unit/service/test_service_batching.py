@@ -16,6 +16,7 @@ from service.batching import Batcher, BatchLimits, Ticket, predict_together
 from service.compute import InlineCompute
 from service.errors import WrongOutput
 from service.models.base import Items, Output
+from tests.generated import examples
 
 pytestmark = pytest.mark.anyio
 IRIS = {"model_name": "iris", "model_version": "1.0.0"}
@@ -168,7 +169,7 @@ def test_predictions_that_belong_to_nobody_are_refused() -> None:
     assert isinstance(outcomes[1], WrongOutput)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.lists(st.integers(-3, 30), min_size=1, max_size=5), min_size=1, max_size=30), st.integers(1, 12))
 def test_together_or_alone_the_outcome_is_the_same(requests: list[list[int]], rows: int) -> None:
     """Whatever requests and limit: each outcome is that of predicting the request by itself, and every call fits."""

@@ -21,6 +21,7 @@ from service.telemetry.dialects import Dialect, _Document, _Entry, load_dialects
 from service.telemetry.metrics import Metrics
 from service.telemetry.translation import Translation
 from stack.provision import find_program
+from tests.generated import examples
 
 pytestmark = pytest.mark.anyio
 GOLDEN = Path(__file__).parent / "golden"
@@ -129,7 +130,7 @@ events = st.lists(
 
 
 @given(events)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_sums_hold_whatever_was_counted(seen: list[tuple[str, str, int, float]]) -> None:
     """Counts, sums and every bucket over dropped and rewritten labels are those of the events themselves."""
     metrics = Metrics(CollectorRegistry())
@@ -338,7 +339,7 @@ def test_a_bad_file_is_refused_with_the_line_that_is_wrong(text: str, expected: 
 
 
 @given(st.text(max_size=200) | st.text(st.sampled_from("schema: 1\n-[]{}&*?|>'\"#%@ "), max_size=80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_whatever_a_file_holds_it_is_read_or_refused(text: str) -> None:
     """Nothing else is raised."""
     with pytest.raises(BadDialects):

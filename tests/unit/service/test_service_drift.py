@@ -17,6 +17,7 @@ from service_bench import Bench
 from service.drift import LEAST_SHARE, ROW_WINDOW, STEP, DriftMonitor, ks, psi
 from service.models.base import QUANTILES, TrainingStatistics
 from service.telemetry.metrics import ZSCORE, Metrics
+from tests.generated import examples
 
 NAMES = ("a", "b", "c")
 MODEL = {"model_name": "m", "model_version": "1"}
@@ -77,7 +78,7 @@ def test_ks_against_percentiles_is_near_that_against_all_training_rows(kind: str
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-2.0, 2.0))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_psi_is_jeffreys_divergence_of_the_binned_shares(seed: int, shift: float) -> None:
     """The sum of SciPy's two relative entropies over ten equally likely bins."""
     from scipy import stats  # noqa: PLC0415 - seconds of import, which only its worker pays
@@ -165,7 +166,7 @@ def test_drift_is_worked_out_again_after_some_rows_and_not_at_every_scrape() -> 
 
 
 @given(st.lists(st.lists(st.floats(-20.0, 20.0), min_size=3, max_size=3), min_size=1, max_size=40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_z_scores_are_counted_in_the_right_buckets(rows: list[list[float]]) -> None:
     """Cumulative, each bound included; their sum, and the last value of each feature."""
     lab = Lab()

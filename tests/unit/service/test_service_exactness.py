@@ -17,14 +17,14 @@ BODY = b'{"features": [[5.1, 3.5, 1.4, 0.2]]}'
 
 
 def test_counters_equal_requests_sent(trained: Path, tmp_path: Path) -> None:
-    """1,500 requests of fifteen manners, of which one in seven hangs up, are each counted once, where they belong."""
+    """900 requests of fifteen manners, of which one in seven hangs up, are each counted once, where they belong."""
     with service(trained, tmp_path) as (port, _, output):
-        tally = asyncio.run(run(port, 1500, seed=7))
+        tally = asyncio.run(run(port, 900, seed=7))
         assert differences(port, tally) == []
         assert set(tally.sent) == {(manner.method, manner.endpoint) for _, manner in MANNERS.values()}
-        assert tally.left.total() > 100
+        assert tally.left.total() > 60
         statuses = mixed_clients.counted(port, "http_requests_total", "status")
-        assert statuses["499",] >= 50
+        assert statuses["499",] >= 30
         assert not [status for status, number in statuses.items() if number and int(status[0]) >= 500]
         errors = mixed_clients.counted(port, "http_errors_total", "error_type")
         assert errors["client_disconnected",] == statuses["499",]

@@ -7,6 +7,7 @@ import struct
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,20 @@ from service.compute import InlineCompute
 from service.errors import BadImage, InvalidInput
 from service.images import SUMMARY, ImageLimits, opened, summary, uploaded_file
 from service.models import store
+from service.models.base import Dataset
 from service.models.digits import PROFILE as DIGITS
 from service.models.resnet50 import _cropped
+from tests.generated import examples
 
 pytestmark = pytest.mark.anyio
 LIMITS = ImageLimits(max_bytes=100_000, max_pixels=10_000)
 MODEL = {"model_name": "digits", "model_version": DIGITS.version}
-ROWS = DIGITS.dataset().rows
-TARGET = DIGITS.dataset().target
+
+
+@cache
+def digits() -> Dataset:
+    """Return the training digits, read where they are needed: it takes seconds of import."""
+    return DIGITS.dataset()
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -39,7 +46,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 def digit(row: int, scale: int = 1) -> Image.Image:
     """Return a training digit as a picture, enlarged ``scale`` times."""
-    pixels = (ROWS[row].reshape(8, 8) * 255.0 / 16.0).round().astype(np.uint8)
+    pixels = (digits().rows[row].reshape(8, 8) * 255.0 / 16.0).round().astype(np.uint8)
     return Image.fromarray(np.kron(pixels, np.ones((scale, scale), dtype=np.uint8)))
 
 
@@ -59,8 +66,8 @@ async def test_an_upload_and_its_pixels_give_the_same_answer(make: Callable[...,
     """Both forms of one digit have the same confidence, but for the rounding of the file."""
     async with make(models=("iris", "digits")).client() as client:
         upload = (await client.post("/predict/digits", files={"file": encoded(digit(7))})).json()
-        rows = (await client.post("/predict/digits", json={"pixels": ROWS[7].reshape(8, 8).tolist()})).json()
-    assert upload["prediction"] == rows["prediction"] == str(TARGET[7])
+        rows = (await client.post("/predict/digits", json={"pixels": digits().rows[7].reshape(8, 8).tolist()})).json()
+    assert upload["prediction"] == rows["prediction"] == str(digits().target[7])
     assert upload["confidence"] == pytest.approx(rows["confidence"], abs=0.02)
 
 
@@ -178,7 +185,7 @@ def test_a_form_without_its_one_file_is_refused(body: bytes, content_type: str, 
         uploaded_file("digits", body, content_type)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "WEBP"]), st.integers(0, 400))
 def test_damaged_files_never_break_the_decoder(noise: bytes, kind: str, at: int) -> None:
     """Whatever bytes stand in a picture's file, it is decoded or refused as BadImage."""
@@ -191,7 +198,7 @@ def test_damaged_files_never_break_the_decoder(noise: bytes, kind: str, at: int)
     assert image.mode in {"L", "RGB"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.binary(max_size=200))
 def test_any_form_is_read_or_refused(noise: bytes) -> None:
     """Whatever stands in a multipart body, its file is found or InvalidInput says why not."""
@@ -229,7 +236,7 @@ async def test_pictures_are_decoded_behind_the_compute_seam(make: Callable[..., 
     async with make(models=("digits",), model_name="digits", compute=InlineCompute(noted)).client() as client:
         await client.post("/predict", files={"file": encoded(digit(0))})
         assert asked.count("decode") == 1
-        await client.post("/predict", json={"pixels": ROWS[0].reshape(8, 8).tolist()})
+        await client.post("/predict", json={"pixels": digits().rows[0].reshape(8, 8).tolist()})
         assert asked.count("decode") == 1
 
 
@@ -243,7 +250,7 @@ def test_good_digits_do_not_drift(trained: Path) -> None:
         return any(not low <= value <= high for value, (low, high) in zip(seen, limits, strict=True))
 
     assert model.statistics.flagged_share <= 0.02
-    assert np.mean([drifts(encoded(digit(row, scale=3))) for row in range(0, len(ROWS), 3)]) <= 0.02
+    assert np.mean([drifts(encoded(digit(row, scale=3))) for row in range(0, len(digits().rows), 3)]) <= 0.02
     assert drifts(encoded(Image.new("L", (8, 8), 128)))
     assert drifts(encoded(Image.effect_noise((64, 64), 120)))
 
@@ -261,7 +268,7 @@ def test_the_summary_is_what_its_names_say() -> None:
 
 def test_moved_features_change_the_pixels(trained: Path) -> None:
     """A fault that moves the features makes the picture brighter for the model and strange for the drift check."""
-    items = DIGITS.items_of(ROWS[:2])
+    items = DIGITS.items_of(digits().rows[:2])
     before = DIGITS.observed(items)
     after = [[before[0][0] + 0.3, before[0][1] * 2.0, *before[0][2:]], before[1]]
     moved = DIGITS.moved(items, before, after)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mlflow
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 from service_bench import SETOSA, Bench, TickClock
-from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
 
 from service.errors import LoadFailure, ModelLoadFailed
 from service.models import mlflow_source, store
 from service.models.profiles import profile_named
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 pytestmark = pytest.mark.anyio
 FLOWERS = {"features": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}
@@ -25,6 +25,11 @@ FLOWERS = {"features": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
     """Yield a registry that holds ``flowers`` twice; version 1 is in Production, version 2 the champion."""
+    import mlflow  # noqa: PLC0415 - seconds of import, which only its worker pays
+    from mlflow import MlflowClient  # noqa: PLC0415 - as above
+    from sklearn.datasets import load_iris  # noqa: PLC0415 - as above
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - as above
+
     home = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -64,6 +69,8 @@ async def test_every_kind_of_uri_is_served(
     registry: MlflowClient, make: Callable[..., Bench], tmp_path: Path, uri: str, version: str
 ) -> None:
     """Version, latest, stage and alias: the registered estimator answers, under the registry's version."""
+    import mlflow  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     bench = make(artifacts_dir=tmp_path / "new", models=("iris",), model_uris=f"iris={uri}")
     async with bench.client() as client:
         answer = (await client.post("/predict", json=FLOWERS)).json()

@@ -25,7 +25,7 @@ from service.seams import Seams
 
 pytestmark = pytest.mark.anyio
 EVERY_PROFILE = [profile for profile in map(profile_named, profile_names()) if not profile.opt_in]
-PART = 200
+PART = 64
 """So many pictures are enough to see whether training is the same."""
 MODEL_FILE = profile_named("iris").model_file
 
@@ -170,12 +170,12 @@ def _race(artifacts: Path) -> None:
 def test_racing_processes_leave_one_whole_artifact(tmp_path: Path) -> None:
     """Processes that train the same model at once leave a loadable artifact and nothing beside it."""
     context = multiprocessing.get_context("spawn")
-    racers = [context.Process(target=_race, args=(tmp_path,)) for _ in range(3)]
+    racers = [context.Process(target=_race, args=(tmp_path,)) for _ in range(2)]
     for racer in racers:
         racer.start()
     for racer in racers:
-        racer.join(60)
-    assert [racer.exitcode for racer in racers] == [0, 0, 0]
+        racer.join(120)
+    assert [racer.exitcode for racer in racers] == [0, 0]
     assert [entry.name for entry in (tmp_path / "iris").iterdir()] == ["1.0.0"]
     assert store.load(profile_named("iris"), tmp_path / "iris" / "1.0.0").version == "1.0.0"
 

@@ -24,6 +24,7 @@ from service.ids import valid_request_id
 from service.settings import Settings
 from service.telemetry.logs import build_log
 from service.telemetry.metrics import DEFINITIONS
+from tests.generated import examples
 
 pytestmark = pytest.mark.anyio
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -345,7 +346,7 @@ async def test_a_failed_request_is_logged_as_such(
     assert "RuntimeError: the handle came off" in text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.binary(max_size=60))
 def test_trace_headers_never_break_the_ids(header: bytes) -> None:
     """Whatever stands in traceparent, what is taken from it is a trace id or nothing."""

@@ -21,6 +21,7 @@ from service.errors import InvalidInput
 from service.models.parts.pictures import PictureProfile
 from service.models.profiles import profile_named
 from service.tensors import DTYPES, Exchange
+from tests.generated import examples
 
 pytestmark = pytest.mark.anyio
 FLOWER = [5.1, 3.5, 1.4, 0.2]
@@ -253,7 +254,7 @@ def test_every_datatype_reads_the_same_as_json_and_raw(datatype: str, values: li
 
 
 @given(st.binary(max_size=120), st.none() | st.integers(-5, 200).map(str))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_whatever_is_sent_it_is_read_or_refused(payload: bytes, length: str | None) -> None:
     """Nothing but ``InvalidInput`` is raised."""
     with pytest.raises(InvalidInput):

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from service_bench import Bench
 
+from tests.generated import examples
+
 EXPECTED = {"/", "/predict", "/predict/{model}", "/health", "/ready", "/model-info", "/slo", "/metrics"}
 EXPECTED |= {"/v2", "/v2/models/{model}/infer", "/v2/repository/index", "/v2/repository/models/{model}/load"}
 TOKEN = "a-token-for-tests"  # noqa: S105 - not one
@@ -31,7 +33,7 @@ def test_answers_are_as_described(make: Callable[..., Bench], sort: str) -> None
     for operation in operations:
 
         @settings(
-            max_examples=15,
+            max_examples=examples(30),
             deadline=None,
             derandomize=True,
             database=None,

@@ -16,6 +16,7 @@ from service.compute import InlineCompute
 from service.errors import InvalidInput
 from service.models.base import BodyReader
 from service.models.iris import PROFILE as IRIS
+from tests.generated import examples
 
 pytestmark = pytest.mark.anyio
 NAMED = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -168,7 +169,7 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(ANY_JSON | st.lists(st.lists(st.floats(), min_size=4, max_size=4), min_size=1, max_size=10))
 def test_the_reader_takes_good_rows_or_raises_invalid_input(features: Any) -> None:
     """Whatever JSON comes, the reader returns finite rows of four numbers or raises InvalidInput."""

@@ -165,7 +165,7 @@ def test_requests_are_as_fast_with_a_blackhole_for_a_collector(trained: Path) ->
             "otel_dropped_items_total", {"signal": "traces", "reason": "queue_full"}
         )
         assert dropped is not None
-        assert dropped >= 1000
+        assert dropped >= 500
         live.close()
 
 

@@ -41,6 +41,7 @@ from service.ids import RandomIds
 from service.telemetry import wire
 from service.telemetry.records import CheapLoggerProvider
 from service.telemetry.spans import CheapTracerProvider
+from tests.generated import examples
 
 RESOURCE = {"service.name": "oracle", "answer": 42}
 EVENT_NS = 1_800_000_000_000_000_000
@@ -108,7 +109,7 @@ def _spans(act: Callable[[Tracer], object], sampler: Sampler = ALWAYS_ON) -> tup
     return own, theirs
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.text(max_size=40), st.sampled_from(SpanKind), _attributes, _calls)
 def test_a_span_is_what_the_sdk_makes_of_it(
     name: str, kind: SpanKind, attributes: dict[str, Any], calls: list[tuple[Any, ...]]
@@ -228,7 +229,7 @@ def test_a_span_is_current_inside_its_block() -> None:
     assert not outer.is_recording()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(_values, _attributes, st.sampled_from(SeverityNumber), st.booleans())
 def test_a_log_record_is_what_the_sdk_makes_of_it(
     body: Any, attributes: dict[str, Any], severity: SeverityNumber, within: bool

@@ -139,6 +139,13 @@ def test_exemplars_name_their_trace(client: PrometheusClient) -> None:
     assert (exemplar.value, exemplar.series["job"]) == (0.5, "demo")
 
 
+def test_types_are_those_that_targets_say(client: PrometheusClient) -> None:
+    """By the name of the metric; what was recorded by a rule has none."""
+    types = client.types()
+    assert types["demo_level"] == "gauge"
+    assert "demo:level" not in types
+
+
 def test_flags_and_version_are_read(client: PrometheusClient) -> None:
     """A look-back that was not set is Prometheus's own."""
     assert client.flags()["query.lookback-delta"] == "5m"

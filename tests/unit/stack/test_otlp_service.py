@@ -21,12 +21,6 @@ from stack.tracestore.logs import LogRecord, logs_of
 READY_WITHIN_S = 90.0
 
 
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for trained models, which the first service fills."""
-    return tmp_path_factory.mktemp("artifacts")
-
-
 @contextmanager
 def service(home: Path, store: Process, protocol: str, artifacts: Path) -> Iterator[str]:
     """Run the service with the settings of a stack, exporting to ``store``; give its address."""
@@ -62,10 +56,10 @@ def service(home: Path, store: Process, protocol: str, artifacts: Path) -> Itera
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_a_prediction_leaves_its_spans_and_its_log_lines(tmp_path: Path, artifacts: Path, protocol: str) -> None:
+def test_a_prediction_leaves_its_spans_and_its_log_lines(tmp_path: Path, trained: Path, protocol: str) -> None:
     """The id in ``X-Trace-ID`` finds five spans and the lines that the service logged while it answered."""
     home = tmp_path / "home"
-    with process(home) as store, service(home, store, protocol, artifacts) as url, store.client() as client:
+    with process(home) as store, service(home, store, protocol, trained) as url, store.client() as client:
         answer = httpx.post(f"{url}/predict", json={"features": [[5.1, 3.5, 1.4, 0.2]]}, timeout=30)
         assert answer.status_code == 200
         trace_id = answer.headers["x-trace-id"]

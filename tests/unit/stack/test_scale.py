@@ -16,6 +16,7 @@ from stack.rules.read import AlertingRule, RecordingRule, RuleFile, RuleGroup
 from stack.rules.scale import scale_expr, scale_rules
 from stack.rules.tree import read_tree
 from stack.rules.write import write_rules
+from tests.generated import examples
 
 FACTOR = 15.0
 DECOYS = r"""rate(x{a="[5m] offset 5m", b='\'[5m]', c=`[5m]`}"""
@@ -178,7 +179,7 @@ def expressions(draw: st.DrawFn) -> str:
 
 
 @given(expressions(), st.floats(min_value=1.01, max_value=100.0))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_scaled_expression_is_the_same_tree_with_divided_durations(expr: str, factor: float) -> None:
     """Parsed again, every duration is the original one over the factor to the millisecond, and nothing else moved."""
     before, after = list(read_tree(expr).walk()), list(read_tree(scale_expr(expr, factor)).walk())
@@ -189,7 +190,7 @@ def test_a_scaled_expression_is_the_same_tree_with_divided_durations(expr: str, 
 
 
 @given(expressions())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_scaling_there_and_back_is_where_it_started(expr: str) -> None:
     """Whole multiples of the factor return exactly."""
     slow = scale_expr(expr, 1 / 16)

@@ -30,6 +30,7 @@ from stack.tracestore.limits import MIB, Limits
 from stack.tracestore.logs import LogQuery, logs_of
 from stack.tracestore.store import TraceStore
 from stack.tracestore.telemetry import StoreMetrics
+from tests.generated import examples
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -148,7 +149,7 @@ def body_of(form: str, name: str) -> bytes:
     return json.dumps(document).encode() if form == "json" else body
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     way=st.tuples(st.sampled_from(["json", "protobuf"]), st.sampled_from(["traces", "logs"]), st.booleans()),
     cut=st.floats(0, 1),

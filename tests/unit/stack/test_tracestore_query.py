@@ -24,6 +24,7 @@ from stack.tracestore.limits import Limits
 from stack.tracestore.model import TraceQuery
 from stack.tracestore.store import TraceStore
 from stack.tracestore.telemetry import StoreMetrics
+from tests.generated import examples
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +215,7 @@ def _has(one: Span, resource: dict[str, str], key: str, value: str) -> bool:
     return value in texts or resource.get(key) == value
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(small_spans(), st.lists(queries, min_size=1, max_size=12), st.integers(1, 5))
 def test_a_search_finds_what_a_naive_one_finds(
     spans: list[tuple[str, Span, dict[str, str]]], asked: list[TraceQuery], parts: int
@@ -282,7 +283,7 @@ requests = st.sampled_from(sorted(NAMES)).flatmap(
 )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests)
 def test_no_parameter_breaks_the_query_api(lab: Lab, request_: tuple[str, list[tuple[str, str]]]) -> None:
     """Whatever is asked, the answer is a result or says what is wrong with the question: never a 5xx."""
@@ -292,7 +293,7 @@ def test_no_parameter_breaks_the_query_api(lab: Lab, request_: tuple[str, list[t
     assert answer.status_code in {200, 400, 404}, answer.text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(("/trace/", "/api/traces/", "/api/v3/traces/", "/api/services/")),
     st.text(min_size=1, max_size=20).filter(lambda text: text not in {".", ".."}),
