@@ -123,6 +123,30 @@ class ContainerHost(Protocol):
 
 
 @runtime_checkable
+class ModelledHost(Protocol):
+    """A host on a virtual clock, whose memory and processor are modelled: what burns them only says how much."""
+
+    @property
+    def available_bytes(self) -> int:
+        """How much memory is left."""
+
+    def take_memory(self, holder: object, size: int) -> None:
+        """Grow by ``size`` bytes for ``holder``."""
+
+    def give_back_memory(self, holder: object) -> None:
+        """Give back all that was taken for ``holder``; harmless where that is nothing."""
+
+    def burn(self, holder: object, threads: float, contends_for: str) -> None:
+        """Have so many threads burn for ``holder`` (0.5: one for half of the time), in the way of what is named."""
+
+    def spare(self, holder: object) -> None:
+        """End what burns for ``holder``; harmless where nothing does."""
+
+    async def hold_worker(self, period_s: float) -> None:
+        """Keep a worker from predictions, when its turn comes, until the next whole multiple of ``period_s``."""
+
+
+@runtime_checkable
 class WorkerHost(Protocol):
     """A host whose models are called by a limited number of workers."""
 

@@ -36,7 +36,7 @@ class ContainerFault(Fault[ContainerParameters]):
     """Does one thing to one container, which its host undoes at the end."""
 
     parameters_type = ContainerParameters
-    clock = "live-only"
+    clock = "modelled"
     place: ClassVar[Place] = "stack"
     effect = SERVICE_UP
     presets: ClassVar[Mapping[str, Preset]] = MappingProxyType(

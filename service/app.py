@@ -30,7 +30,7 @@ from service.settings import Settings
 from service.signals import build_signals_router
 from service.telemetry.dialects import load_dialects
 from service.telemetry.logs import Log, build_log
-from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import Metrics, Runtime, of_this_process
 from service.telemetry.observe import QUIET, ObserveMiddleware
 from service.telemetry.tracing import Tracing
 
@@ -70,18 +70,22 @@ def create_app(
     compute: Compute,
     seams: Seams,
     instance: str = "",
+    log: Log | None = None,
+    runtime: Runtime = of_this_process,
 ) -> FastAPI:
     """Return the service; its models load in the app's lifespan.
 
     ``app.state.models`` is their ``Models``, ``app.state.queue`` the ``PredictionQueue`` that they share.
-    Its log lines name the ``instance`` where one is given.
+    Its log lines name the ``instance`` where one is given. ``log`` takes the place of the one that the settings ask
+    for, ``runtime`` that of the metrics of this process.
 
     Raises ``BadSettings`` where a served model has no profile, and ``BadDialects``. Providers and compute stay the
     caller's to close.
     """
-    metrics = Metrics(registry)
+    metrics = Metrics(registry, runtime)
     metrics.describe_service(settings.app_name, settings.app_version, settings.app_description)
-    log = build_log(settings, logger_provider, clock, instance=instance)
+    if log is None:
+        log = build_log(settings, logger_provider, clock, instance=instance)
     tracing = Tracing(tracer_provider, clock)
     models = Models(
         _profiles(settings),

@@ -5,7 +5,7 @@ It asks the trace store and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from faults.drills.evidence import SpanEvidence, TraceEvidence
@@ -27,7 +27,6 @@ def exhibits(store: JaegerClient, since: float, until: float) -> list[TraceEvide
 
     Raises ``SourceError``.
     """
-    found: dict[str, Trace] = {}
     slow: dict[str, Trace] = {}
     failed: dict[str, Trace] = {}
     for service in store.services():
@@ -40,18 +39,28 @@ def exhibits(store: JaegerClient, since: float, until: float) -> list[TraceEvide
             slow |= _by_id(store.search(service, start=since, end=until, min_duration_s=limit_s, limit=LOOKED_AT))
         errors = store.search(service, tags={"error": "true"}, start=since, end=until, limit=LOOKED_AT)
         failed |= _by_id(errors)
-    slowest = sorted((slow | failed).values(), key=lambda one: one.duration_s, reverse=True)[:SHOWN_EACH]
+    return chosen(slow, failed, store.page_url)
+
+
+def chosen(
+    slow: Mapping[str, Trace], failed: Mapping[str, Trace], page_url: Callable[[str], str]
+) -> list[TraceEvidence]:
+    """Return the slowest of ``slow`` and ``failed`` and the failed that a report shows, the slowest first.
+
+    Both by trace id; ``page_url`` tells where a trace can be looked at.
+    """
+    slowest = sorted({**slow, **failed}.values(), key=lambda one: one.duration_s, reverse=True)[:SHOWN_EACH]
     broken = sorted(failed.values(), key=lambda one: (not _hits(one), -one.duration_s))[:SHOWN_EACH]
     found = _by_id([*slowest, *broken])
-    chosen = sorted(found.values(), key=lambda one: one.duration_s, reverse=True)
-    return [_evidence(store, one, slowest, broken) for one in chosen]
+    ordered = sorted(found.values(), key=lambda one: one.duration_s, reverse=True)
+    return [_evidence(page_url(one.trace_id), one, slowest, broken) for one in ordered]
 
 
 def _by_id(traces: Sequence[Trace]) -> dict[str, Trace]:
     return {one.trace_id: one for one in traces if one.spans}
 
 
-def _evidence(store: JaegerClient, trace: Trace, slowest: Sequence[Trace], failed: Sequence[Trace]) -> TraceEvidence:
+def _evidence(url: str, trace: Trace, slowest: Sequence[Trace], failed: Sequence[Trace]) -> TraceEvidence:
     root = trace.root
     why: list[Literal["slowest", "failed"]] = []
     if trace in slowest:
@@ -62,7 +71,7 @@ def _evidence(store: JaegerClient, trace: Trace, slowest: Sequence[Trace], faile
     ordered = [span for span, _ in depths]
     return TraceEvidence(
         trace_id=trace.trace_id,
-        url=store.page_url(trace.trace_id),
+        url=url,
         why=why,
         operation="" if root is None else root.operation,
         start=trace.start,

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from faults.base import Effect, Fault, Host, Parameters, Point, Preset, Target, register
 from faults.errors import FaultUnavailable
-from faults.hosts import WorkerHost
+from faults.hosts import ModelledHost, WorkerHost
 
 TURN_S = 0.8
 """For which workers are held before predictions have their turn. All turns end together: were they staggered, there
@@ -82,9 +82,15 @@ class CpuBurn(Fault[CpuBurnParameters]):
 
     async def apply(self, host: Host) -> None:
         """Start the threads, or have as many workers held."""
+        if isinstance(host, ModelledHost):
+            host.burn(self, self.parameters.threads * self.parameters.share, self.parameters.contends_for)
         if isinstance(host, WorkerHost) and self.parameters.contends_for == "workers":
             loop = asyncio.get_running_loop()
             self._holds = [loop.create_task(self._hold(host)) for _ in range(self.parameters.threads)]
+            return
+        if isinstance(host, ModelledHost):
+            for _ in range(self.parameters.threads):
+                self.acted()
             return
         work = _count if self.parameters.contends_for == "interpreter" else _digest
         for index in range(self.parameters.threads):
@@ -99,12 +105,19 @@ class CpuBurn(Fault[CpuBurnParameters]):
         """Hold one worker, turn after turn."""
         while not self._out.is_set():
             self.acted()
-            await host.run_in_worker(partial(_take_turn, self._out, self.parameters.share))
+            if isinstance(host, ModelledHost):
+                await host.hold_worker(TURN_S)
+            else:
+                await host.run_in_worker(partial(_take_turn, self._out, self.parameters.share))
 
     async def rollback(self, host: Host) -> None:
         """End the threads, let the workers go, and wait for both."""
         self._out.set()
-        await asyncio.gather(*self._holds)
+        if isinstance(host, ModelledHost):
+            host.spare(self)
+            for hold in self._holds:
+                hold.cancel()
+        await asyncio.gather(*self._holds, return_exceptions=True)
         self._holds = []
         while self._threads:
             await asyncio.to_thread(self._threads[-1].join)

@@ -37,7 +37,7 @@ class Crash(Fault[CrashParameters]):
     title = "Crash"
     summary = "The service's process is killed, again whenever it is back."
     parameters_type = CrashParameters
-    clock = "live-only"
+    clock = "modelled"
     place = "stack"
     restarts = True
     effect = SERVICE_UP

@@ -29,7 +29,7 @@ class Hang(Fault[HangParameters]):
     title = "Hang"
     summary = "The service's process stands still, its connections open."
     parameters_type = HangParameters
-    clock = "live-only"
+    clock = "modelled"
     place = "stack"
     effect = SERVICE_UP
     presets: ClassVar[Mapping[str, Preset]] = MappingProxyType(

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from faults.base import Effect, Fault, Host, Parameters, Point, Preset, Target, register
 from faults.errors import FaultError
+from faults.hosts import ModelledHost
 from faults.memory import available_bytes
 
 MIB = 1024 * 1024
@@ -84,21 +85,25 @@ class MemoryLeak(Fault[MemoryLeakParameters]):
 
     async def apply(self, host: Host) -> None:
         """Take the first pages now, and go on until the bound."""
-        bound = bound_bytes(self.parameters.most_mib * MIB, available_bytes())
+        bound = bound_bytes(self.parameters.most_mib * MIB, _available(host))
         step = max(mmap.PAGESIZE, int(self.parameters.mib_per_s * MIB * STEP_S))
-        left = bound - self._take(min(step, bound))
-        self._leaking = asyncio.get_running_loop().create_task(self._leak(left, step))
+        left = bound - self._take(host, min(step, bound))
+        self._leaking = asyncio.get_running_loop().create_task(self._leak(host, left, step))
 
-    async def _leak(self, left: int, step: int) -> None:
+    async def _leak(self, host: Host, left: int, step: int) -> None:
         while left > 0:
             await asyncio.sleep(STEP_S)
-            available = available_bytes()
+            available = _available(host)
             if available is not None and available < RESERVE_MIB * MIB + step:
                 continue  # others need it now
-            left -= self._take(min(step, left))
+            left -= self._take(host, min(step, left))
 
-    def _take(self, size: int) -> int:
-        """Map ``size`` bytes, touch every page, and return ``size``."""
+    def _take(self, host: Host, size: int) -> int:
+        """Map ``size`` bytes, touch every page, and return ``size``; of a modelled host it is only said."""
+        if isinstance(host, ModelledHost):
+            host.take_memory(self, size)
+            self.acted()
+            return size
         block = mmap.mmap(-1, size)
         block[:: mmap.PAGESIZE] = b"\x01" * -(-size // mmap.PAGESIZE)
         self._blocks.append(block)
@@ -114,6 +119,12 @@ class MemoryLeak(Fault[MemoryLeakParameters]):
             self._leaking = None
         while self._blocks:
             self._blocks.pop().close()
+        if isinstance(host, ModelledHost):
+            host.give_back_memory(self)
+
+
+def _available(host: Host) -> int | None:
+    return host.available_bytes if isinstance(host, ModelledHost) else available_bytes()
 
 
 def bound_bytes(asked: int, available: int | None) -> int:

@@ -118,6 +118,8 @@ class ModelLoadFailure(Fault[ModelLoadFailureParameters]):
         self._retries: asyncio.Task[None] | None = None
         self._touched: set[str] = set()
         self._hit: set[str] = set()
+        # copies that are there, with the artifact that each was made of and when that was changed last
+        self._broken: dict[Path, tuple[Path, int]] = {}
 
     def points(self, host: Host) -> frozenset[Point]:
         """Act on model loads."""
@@ -162,15 +164,19 @@ class ModelLoadFailure(Fault[ModelLoadFailureParameters]):
             raise ModelStillMissing(missing)
 
     def on_load(self, model: str, directory: Path) -> Path:
-        """Return a broken copy of ``directory``, made anew."""
+        """Return a broken copy of ``directory``, made anew where that has changed."""
         if self._overlays is None or not directory.is_dir():
             return directory
         copy = self._overlays / model / directory.name
+        self._hit.add(model)
+        made_of = (directory, directory.stat().st_mtime_ns)
+        if self._broken.get(copy) == made_of:
+            return copy
         if copy.exists():
             shutil.rmtree(copy)
         copy.mkdir(parents=True)
-        self._hit.add(model)
         break_artifact(directory, copy, self.parameters.reason)
+        self._broken[copy] = made_of
         return copy
 
 

@@ -123,12 +123,21 @@ DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
 COLLECTED = (VALUE, ZSCORES, PSI, KS)
 M = TypeVar("M", bound=MetricWrapperBase)
 Exemplar = dict[str, str]
+Runtime = Callable[[CollectorRegistry], None]
+
+
+def of_this_process(registry: CollectorRegistry) -> None:
+    """Register the metrics of this very process and its interpreter."""
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
 
 
 class Metrics:
     """The metrics of one app on one registry."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, runtime: Runtime | None = None) -> None:
+        """``runtime`` registers what is told of the process; by default what it really is."""
         self.registry = registry
         disable_created_metrics()  # type: ignore[no-untyped-call]  # else every counter and histogram is exposed twice
         self._features = FeatureCollector({name: DEFINITIONS[name].help for name in COLLECTED}, FEATURE, ZSCORE)
@@ -141,9 +150,7 @@ class Metrics:
         self._requests = self._of("http_requests_total", Counter)
         self._durations = self._of("http_request_duration_seconds", Histogram)
         self._errors = self._of("http_errors_total", Counter)
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
+        (runtime or of_this_process)(registry)
 
     def _of(self, name: str, kind: type[M]) -> M:
         metric = self._metrics[name]
