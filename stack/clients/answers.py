@@ -45,6 +45,12 @@ class VectorResult(Answer):
     result: list[VectorElement]
 
 
+class Metadata(Answer):
+    """What a target says of one of its metrics."""
+
+    type: str
+
+
 class MatrixElement(Answer):
     """One series and its points; none where it has native histograms alone."""
 

@@ -16,6 +16,7 @@ from stack.clients.answers import (
     LoadedRule,
     LoadedRules,
     MatrixResult,
+    Metadata,
     QueryResult,
     RuntimeInformation,
     ScalarResult,
@@ -125,6 +126,11 @@ class PrometheusClient(Client):
         names: list[str] = self._ask("/api/v1/label/__name__/values", {}, _NAMES, "names of metrics")
         return tuple(names)
 
+    def types(self) -> Mapping[str, str]:
+        """Return the type of each metric, such as ``counter``, as the targets say it; not of recorded series."""
+        answer = self._ask("/api/v1/metadata", {}, _METADATA, "types of metrics")
+        return {name: known[0].type for name, known in answer.items() if known}
+
     def exemplars(self, expr: str, start: float, end: float) -> tuple[Exemplar, ...]:
         """Return the exemplars of the series that ``expr`` selects, oldest first."""
         asked = {"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}"}
@@ -163,6 +169,7 @@ _TARGETS = TypeAdapter(Envelope[Targets])
 _EXEMPLARS = TypeAdapter(Envelope[list[ExemplarSeries]])
 _ALERTMANAGERS = TypeAdapter(Envelope[KnownAlertmanagers])
 _NAMES: TypeAdapter[Envelope[list[str]]] = TypeAdapter(Envelope[list[str]])
+_METADATA: TypeAdapter[Envelope[dict[str, list[Metadata]]]] = TypeAdapter(Envelope[dict[str, list[Metadata]]])
 _BUILD = TypeAdapter(Envelope[BuildInformation])
 _RUNTIME = TypeAdapter(Envelope[RuntimeInformation])
 

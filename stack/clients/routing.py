@@ -37,6 +37,8 @@ class Route:
     group_wait_s: float
     group_interval_s: float
     routes: tuple[Route, ...] = ()
+    goes_on: bool = False
+    """Whether the routes after it are tried, too (``continue``)."""
 
     def walk(self) -> Iterator[Route]:
         """Yield this route and all below it."""
@@ -84,6 +86,7 @@ class _Route(BaseModel):
     match: dict[str, str] | None = None
     match_re: dict[str, str] | None = None
     routes: list[_Route] | None = None
+    goes_on: bool = Field(default=False, alias="continue")
 
     def texts(self) -> tuple[str, ...]:
         new = self.matchers if isinstance(self.matchers, list) else [self.matchers] if self.matchers else []
@@ -126,6 +129,7 @@ def _route(read: _Route, above: Route) -> Route:
         own.group_wait_s,
         own.group_interval_s,
         tuple(_route(each, own) for each in below),
+        read.goes_on,
     )
 
 

@@ -31,9 +31,9 @@ class BadDuration(RuleError):  # noqa: N818 - reads as a fact where it is raised
 class BadRuleFile(RuleError):  # noqa: N818 - as above
     """A rule file does not have the form that Prometheus expects. ``line`` counts from 1; 0 is the whole file."""
 
-    def __init__(self, path: Path, line: int, found: str, expected: str) -> None:
-        self.path, self.line, self.found, self.expected = path, line, found, expected
-        where = f"{path}:{line}" if line else str(path)
+    def __init__(self, path: Path, line: int, found: str, expected: str, *, column: int = 0) -> None:
+        self.path, self.line, self.column, self.found, self.expected = path, line, column, found, expected
+        where = ":".join(str(part) for part in (path, line, column) if part)
         super().__init__(f"{where}: {found}; expected {expected}")
 
 

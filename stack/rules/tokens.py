@@ -72,6 +72,11 @@ def token_count(expr: str) -> int:
     return sum(token.lastgroup != "space" for token in _TOKEN.finditer(expr))
 
 
+def token_places(expr: str) -> tuple[Place, ...]:
+    """Return where each of the words, numbers, texts and signs of ``expr`` stands; it need not parse."""
+    return tuple(Place(*token.span()) for token in _TOKEN.finditer(expr) if token.lastgroup != "space")
+
+
 def edited(expr: str, changes: Mapping[Place, str]) -> str:
     """Return ``expr`` with the text at each place replaced."""
     parts: list[str] = []
