@@ -166,12 +166,12 @@ class Gatherer:
             self.found.alerts.append(evidence)
             evidence.states = self._states(outcome, sight)
             if rule is not None:
-                evidence.rule = _text(rule)
+                evidence.rule = text_of(rule)
                 evidence.signals = await self._left_sides(rule)
 
     def _states(self, outcome: AlertOutcome, sight: Sight | None) -> list[StateSpan]:
         lives = () if sight is None else sight.lives(outcome.alert, outcome.labels)
-        spans = (span for one in lives for span in _spans(one, self.found.end))
+        spans = (span for one in lives for span in spans_of(one, self.found.end))
         return [one for one in spans if one.end >= self.found.start and one.start <= self.found.end]
 
     async def _left_sides(self, rule: AlertRule) -> list[Signal]:
@@ -213,8 +213,7 @@ class Gatherer:
             )
 
     async def _effect(self, record: FaultRecord, effect: Effect) -> Signal:
-        known = next((one.signal for one in self.found.faults if one.record.kind == record.kind), None)
-        if known is not None:
+        if known := next((one.signal for one in self.found.faults if one.record.kind == record.kind), None):
             return known
         expr = scaled(effect.promql, self.plan.pace)
         title = effect.meaning[:1].upper() + effect.meaning[1:]
@@ -242,7 +241,7 @@ class Gatherer:
         """Return ``expr`` over the time of the run: the lines that reach highest, or lowest."""
         start, end, step_s = self.found.start, self.found.end, self.found.step_s
         answer = await asyncio.to_thread(self.sources.watcher.prometheus.query_range, expr, start, end, step_s)
-        lines = sorted(_finite(answer), key=lambda one: max(value for _, value in one.points), reverse=True)
+        lines = sorted(finite_lines(answer), key=lambda one: max(value for _, value in one.points), reverse=True)
         if lowest:
             lines.sort(key=lambda one: min(value for _, value in one.points))
         if len(lines) > MOST_LINES:
@@ -255,7 +254,8 @@ def scaled(promql: str, pace: Pace) -> str:
     return promql if pace.factor == 1.0 else scale_expr(promql, pace.factor)
 
 
-def _finite(answer: Iterable[Series]) -> list[Line]:
+def finite_lines(answer: Iterable[Series]) -> list[Line]:
+    """Return the series of ``answer`` without what is not finite; those of which nothing is left are left out."""
     lines = (
         Line(
             labels={name: text for name, text in one.labels.items() if name != "__name__"},
@@ -266,7 +266,8 @@ def _finite(answer: Iterable[Series]) -> list[Line]:
     return [line for line in lines if line.points]
 
 
-def _spans(life: Episode, end: float) -> Iterable[StateSpan]:
+def spans_of(life: Episode, end: float) -> Iterable[StateSpan]:
+    """Yield when ``life`` was pending and when it fired, until ``end`` where it lasts."""
     labels: Mapping[str, str] = dict(sorted(life.labels))
     over = life.resolved if life.resolved is not None else end
     if life.pending is not None:
@@ -275,7 +276,8 @@ def _spans(life: Episode, end: float) -> Iterable[StateSpan]:
         yield StateSpan(state="firing", start=life.firing, end=over, labels=dict(labels))
 
 
-def _text(rule: AlertRule) -> RuleText:
+def text_of(rule: AlertRule) -> RuleText:
+    """Return ``rule`` as it was loaded, as data and as text."""
     alerting = AlertingRule(
         name=rule.name,
         expr=rule.expr,

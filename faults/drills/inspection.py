@@ -134,7 +134,7 @@ class Inspection:
             rollback_at=run.rollback_at,
             ended_at=self._watcher.now(),
             last_lit_s=max((one.at_s - first for one in lit), default=0.0),
-            grows_s=max((_grows_s(one) for one in lit), default=0.0),
+            grows_s=max((grows_s(one) for one in lit), default=0.0),
             back_at=grounds.back_at,
             earlier_group=earlier_group,
         )
@@ -215,7 +215,7 @@ def _unseen_s(receipt: Receipt) -> float:
     return receipt.grouped_at - receipt.looked_before
 
 
-def _grows_s(lighting: Lighting) -> float:
+def grows_s(lighting: Lighting) -> float:
     """Return how long a fault takes until it is as strong as it gets, in seconds."""
     kind = catalogue().get(lighting.request.kind)
     if kind is None:

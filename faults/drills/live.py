@@ -17,6 +17,7 @@ from faults.drills.fires import Fires
 from faults.drills.firewatch import FireWatch
 from faults.drills.gathering import Sources, keep_evidence
 from faults.drills.history import Historian
+from faults.drills.inspection import Inspection
 from faults.drills.journal import Journal, What
 from faults.drills.outcomes import Outcomes
 from faults.drills.past import give_past
@@ -239,10 +240,10 @@ class LiveDrill:
         if ending is None:
             self._outcomes.judge()
             ending = _Ending(*sum_up(self.run.outcomes, watched_s=self.plan.watch_s))
-        await self._outcomes.inspect(within_s=self._patience_s)
+        inspection = Inspection(self.plan, self._parts.watcher, self._parts.journal)
+        await self._outcomes.inspect(inspection, within_s=self._patience_s)
         self.run.verdict = ending.verdict
-        notes = (note for note in self._firewatch.notes if note not in ending.reason)
-        self.run.reason = "; ".join([ending.reason, *notes])
+        self.run.reason = "; ".join([ending.reason, *(n for n in self._firewatch.notes if n not in ending.reason)])
         self.run.ended_at = self._parts.now()
         if self._parts.sources is not None:
             self._progress("gathering the evidence for its report")

@@ -8,23 +8,45 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Protocol
 
 from faults.drills.episodes import Episode
 from faults.drills.inspection import Inspection
-from faults.drills.journal import Journal
 from faults.drills.plan import Plan
 from faults.drills.score import detection_and_reset_s
 from faults.drills.stages import detection, stage_times
 from faults.drills.verdict import judge
-from faults.drills.watch import Sight, Watcher
-from faults.drills.wire import AlertOutcome, AlertVerdict, DrillRun, StageTimes
+from faults.drills.watch import Sight
+from faults.drills.wire import AlertOutcome, AlertVerdict, DrillRun, Notification, StageTimes
+from stack.clients.prometheus import AlertRule
 from stack.errors import SourceError
+
+
+class Watched(Protocol):
+    """Alerts that somebody watches: ``Watcher`` on a stack, another one on a virtual clock."""
+
+    @property
+    def last(self) -> Sight | None:
+        """What was seen last."""
+
+    async def condition_true(self, rule: AlertRule, episode: Episode) -> float:
+        """Return when the condition became true that began ``episode``; raise ``SourceError``."""
+
+
+class Ledger(Protocol):
+    """What was delivered, and how the run stands: the journal on a stack."""
+
+    def deliveries(self, alert: str, since: float) -> list[Notification]:
+        """Return what was delivered of ``alert`` for episodes that fired at or after ``since``, oldest first."""
+
+    def save_run(self, run: DrillRun) -> None:
+        """Keep ``run`` as it stands now."""
 
 
 class Outcomes:
     """The outcomes of one run. The first ones are the drill's expectations, in order."""
 
-    def __init__(self, plan: Plan, run: DrillRun, watcher: Watcher, journal: Journal) -> None:
+    def __init__(self, plan: Plan, run: DrillRun, watcher: Watched, journal: Ledger) -> None:
         self._plan, self._run, self._watcher, self._journal = plan, run, watcher, journal
         self._held: dict[int, str] = {}
         self._already: dict[int, str] = {}
@@ -183,9 +205,8 @@ class Outcomes:
             )
             self.mark(index, judgement.verdict, judgement.detail)
 
-    async def inspect(self, *, within_s: float) -> None:
+    async def inspect(self, inspection: Inspection, *, within_s: float) -> None:
         """Hold what was measured of the expected alerts against what was predicted, in so many seconds at most."""
-        inspection = Inspection(self._plan, self._watcher, self._journal)
         with contextlib.suppress(TimeoutError):
             inspected = await asyncio.wait_for(inspection.inspect(self._run, self._expected()), within_s)
             self._run.outcomes[: len(self._plan.drill.expect)] = inspected

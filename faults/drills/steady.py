@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from faults.drills.alerts import rule_state
 from faults.drills.episodes import Episode
 from faults.drills.plan import Plan
 from faults.drills.spec import Expectation
-from faults.drills.watch import Sight, Watcher
+from faults.drills.watch import Sight
 from faults.drills.wire import AlertVerdict
+
+
+class Scraped(Protocol):
+    """Knows for how long the service has been scraped."""
+
+    async def history_s(self, needed_s: float, interval_s: float) -> float:
+        """Return for how many seconds it was, without a gap, at least as far back as ``needed_s``."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class Unsteady:
 
 
 async def unsteady(
-    plan: Plan, sight: Sight, watcher: Watcher, *, began_at: float, traffic_changed_at: float
+    plan: Plan, sight: Sight, watcher: Scraped, *, began_at: float, traffic_changed_at: float
 ) -> tuple[Unsteady, ...]:
     """Return what keeps the drill from starting, at most one reason for each expected alert; raises ``SourceError``.
 

@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from faults.base import FaultRecord
 
-STAGES = (
+Stage = Literal[
+    "condition_true", "pending", "firing", "received", "grouped", "delivered", "resolved", "resolution_delivered"
+]
+STAGES: tuple[Stage, ...] = (
     "condition_true",
     "pending",
     "firing",
@@ -19,9 +22,6 @@ STAGES = (
     "resolution_delivered",
 )
 """The life of an alert, in order."""
-Stage = Literal[
-    "condition_true", "pending", "firing", "received", "grouped", "delivered", "resolved", "resolution_delivered"
-]
 
 Phase = Literal["queued", "steady_state", "fault", "rollback", "recovery", "done"]
 Verdict = Literal["passed", "failed", "aborted", "error"]
@@ -67,6 +67,16 @@ class StageCheck(BaseModel):
     cause: str = Field(default="", description="What the range is made of, or what explains a difference.")
 
 
+class StageRange(BaseModel):
+    """One stage of one alert over all phases and seeds of a virtual run. Seconds, counted as in ``StageCheck``."""
+
+    stage: Stage
+    least_s: float
+    most_s: float
+    reached: int = Field(description="In how many of the tries it was reached.")
+    tries: int = Field(description="Phases of scrapes and evaluations, times seeds.")
+
+
 class AlertOutcome(BaseModel):
     """One alert in one drill."""
 
@@ -81,6 +91,7 @@ class AlertOutcome(BaseModel):
     checks: list[StageCheck] = Field(default_factory=list)
     detection_s: float | None = Field(default=None, description="From the fault to firing.")
     reset_s: float | None = Field(default=None, description="From the rollback to resolved.")
+    ranges: list[StageRange] = Field(default_factory=list, description="Of a virtual run; those that were reached.")
 
 
 class DrillInfo(BaseModel):
@@ -115,6 +126,8 @@ class DrillRun(BaseModel):
     coming: str = Field(default="", description="What the schedule does next, and when; empty where nothing is left.")
     fault_ids: list[str] = Field(default_factory=list)
     outcomes: list[AlertOutcome] = Field(default_factory=list)
+    virtual: bool = Field(default=False, description="Whether it ran on a virtual clock; its times are of that clock.")
+    tries: int = Field(default=1, description="Of a virtual run: phases and seeds that were judged, each by itself.")
 
 
 class DrillStart(BaseModel):

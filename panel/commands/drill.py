@@ -15,7 +15,7 @@ from rich.table import Table
 from faults.drills.report.batch import Batch
 from faults.drills.wire import STAGES, AlertOutcome, DrillRun
 from panel.commands.console import OUT, AsJson, CommandError, actor, conductor, seconds
-from panel.commands.drill_batch import Chosen, Drilling, choose, until_done
+from panel.commands.drill_batch import Performance, Wanted, live_drilling, until_done
 from panel.commands.drill_table import COLOURS, draw, standing_line, summary
 from panel.commands.report_files import (
     CsvFolder,
@@ -63,18 +63,35 @@ def run(
     png: PngFolder = None,
     svg: SvgFolder = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first that did not pass.")] = False,
+    virtual: Annotated[bool, typer.Option("--virtual", help="On a virtual clock; no stack is needed.")] = False,
+    pace: Annotated[str | None, typer.Option(help="Of --virtual: workshop or production; else as `up` has it.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="Of --virtual: how many seeds to try.")] = None,
 ) -> None:
     """Run drills; exit status 0 all passed, 1 one failed, 2 one could not run, 130 when interrupted or aborted."""
     outputs = Outputs(html=html, md=md, junit=junit, csv=csv, png=png, svg=svg)
     outputs.check()
     if not drills and not every and not kind:
         raise CommandError("name a drill or a drill file, or ask for `--all`; `firedrill drill list` shows the library")
-    client = conductor()
-    chosen = choose(client, drills or [], every=every or not drills, kinds=kind or [], seed=seed)
-    alone = len(chosen) == 1 and not every
-    batch = Batch(title=_title(chosen), started_at=time.time(), ended_at=time.time())
+    if not virtual and (pace is not None or seeds is not None):
+        raise CommandError("--pace and --seeds belong to `--virtual`; a live drill runs at the pace of its stack")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    drilling = Drilling(client, chosen, batch, quiet=as_json, with_evidence=outputs.any, fail_fast=fail_fast)
+    wanted = Wanted(
+        drills or [],
+        every=every or not drills,
+        kinds=kind or [],
+        seed=seed,
+        quiet=as_json,
+        with_evidence=outputs.any,
+        fail_fast=fail_fast,
+    )
+    if virtual:
+        from panel.commands import drill_virtual  # noqa: PLC0415 - the service's code, which live drills do without
+
+        drilling: Performance = drill_virtual.drilling(wanted, pace=pace, seeds=seeds or 1)
+    else:
+        drilling = live_drilling(conductor(), wanted)
+    batch = drilling.batch
+    alone = len(drilling.chosen) == 1 and not every
     try:
         drilling.perform()
     finally:
@@ -87,10 +104,6 @@ def run(
         for path in written:
             OUT.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(batch.exit_code())
-
-
-def _title(chosen: Sequence[Chosen]) -> str:
-    return (chosen[0].title or chosen[0].name) if len(chosen) == 1 else f"{len(chosen)} drills"
 
 
 def _plain(batch: Batch, *, alone: bool) -> dict[str, object]:

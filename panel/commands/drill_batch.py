@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from rich.live import Live
 
-from faults.base import FaultKind
 from faults.client import ConductorClient, ConductorRefused, ConductorUnreachable
 from faults.drills.errors import BadDrill, UnknownDrill
 from faults.drills.report.batch import Batch, Case
@@ -38,39 +38,91 @@ class Chosen:
     title: str = ""
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What ``drill run`` was asked for."""
+
+    named: Sequence[str]
+    every: bool
+    kinds: Sequence[str]
+    seed: int | None
+    quiet: bool
+    """Draw nothing."""
+    with_evidence: bool
+    fail_fast: bool
+
+
+class Performance(Protocol):
+    """Drills that run one after another, on a stack or on a virtual clock."""
+
+    @property
+    def chosen(self) -> Sequence[Chosen]:
+        """What runs, in order."""
+
+    @property
+    def batch(self) -> Batch:
+        """What there is so far, at any moment."""
+
+    def perform(self) -> None:
+        """Run all of them; an interruption ends it, and the batch says so."""
+
+
+def live_drilling(client: ConductorClient, wanted: Wanted) -> Drilling:
+    """Return the drills that ``wanted`` asks for, to be run on the stack of ``client``; raises as ``choose`` does."""
+    chosen = choose(client, wanted.named, every=wanted.every, kinds=wanted.kinds, seed=wanted.seed)
+    return Drilling(
+        client,
+        chosen,
+        new_batch(chosen),
+        quiet=wanted.quiet,
+        with_evidence=wanted.with_evidence,
+        fail_fast=wanted.fail_fast,
+    )
+
+
+def new_batch(chosen: Sequence[Chosen]) -> Batch:
+    """Return a batch of ``chosen`` in which nothing has run yet."""
+    title = (chosen[0].title or chosen[0].name) if len(chosen) == 1 else f"{len(chosen)} drills"
+    now = time.time()
+    return Batch(title=title, started_at=now, ended_at=now)
+
+
 def choose(
     client: ConductorClient, named: Sequence[str], *, every: bool, kinds: Sequence[str], seed: int | None
 ) -> list[Chosen]:
     """Return the drills to run, in order. Raises ``CommandError``, or ``UnknownDrill`` for a name of no drill."""
-    library = {drill.name: drill for drill in client.drills()} if every or any(map(_is_name, named)) else {}
+    library = {drill.name: drill for drill in client.drills()} if every or any(map(is_name, named)) else {}
     chosen = [_one(name, library, seed) for name in named]
     if every:
         known = {one.name for one in chosen}
         chosen += [_of_library(drill, seed) for name, drill in library.items() if name not in known]
     if kinds:
-        _check_kinds(kinds, client.kinds())
-        chosen = [one for one in chosen if one.kinds is not None and set(one.kinds) & set(kinds)]
-    if not chosen:
+        check_kinds(kinds, [one.kind for one in client.kinds()])
+    return lighting(chosen, kinds)
+
+
+def lighting(chosen: Sequence[Chosen], kinds: Sequence[str]) -> list[Chosen]:
+    """Return those of ``chosen`` that light one of ``kinds``, all where none is named; raise ``CommandError``."""
+    found = [one for one in chosen if not kinds or (one.kinds is not None and set(one.kinds) & set(kinds))]
+    if not found:
         why = f"no drill lights {' or '.join(kinds)}" if kinds else "the library has no drill for this stack"
         raise CommandError(f"{why}; `firedrill drill list` shows the library, and a drill file of yours may be named")
-    return chosen
+    return found
 
 
-def _is_name(argument: str) -> bool:
+def is_name(argument: str) -> bool:
+    """Say whether ``argument`` names a drill of the library, and no file."""
     path = Path(argument)
     return path.suffix not in {".yaml", ".yml"} and not path.is_file()
 
 
 def _one(argument: str, library: dict[str, DrillInfo], seed: int | None) -> Chosen:
     """Return the drill of the library, or the drill file, that an argument names."""
-    if _is_name(argument):
+    if is_name(argument):
         if argument not in library:
             raise UnknownDrill(argument, library)
         return _of_library(library[argument], seed)
-    try:
-        text = Path(argument).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise CommandError(f"cannot read the drill file {argument}: {problem}") from None
+    text = file_text(argument)
     start = DrillStart(text=text, seed=seed)
     try:
         drill = parse_drill(text, argument)
@@ -79,15 +131,23 @@ def _one(argument: str, library: dict[str, DrillInfo], seed: int | None) -> Chos
     return Chosen(drill.name, start, tuple(sorted({step.kind for step in drill.faults})), drill.title)
 
 
+def file_text(argument: str) -> str:
+    """Return the text of the drill file ``argument``; raise ``CommandError``."""
+    try:
+        return Path(argument).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise CommandError(f"cannot read the drill file {argument}: {problem}") from None
+
+
 def _of_library(drill: DrillInfo, seed: int | None) -> Chosen:
     return Chosen(drill.name, DrillStart(name=drill.name, seed=seed), tuple(drill.kinds), drill.title)
 
 
-def _check_kinds(kinds: Sequence[str], known: Sequence[FaultKind]) -> None:
-    names = sorted(one.kind for one in known)
+def check_kinds(kinds: Sequence[str], known: Sequence[str]) -> None:
+    """Raise ``CommandError`` for a kind that is not among ``known``."""
     for kind in kinds:
-        if kind not in names:
-            raise CommandError(f"--kind {kind}: no such kind of fault; there are: {', '.join(names)}")
+        if kind not in known:
+            raise CommandError(f"--kind {kind}: no such kind of fault; there are: {', '.join(sorted(known))}")
 
 
 @dataclass

@@ -15,10 +15,12 @@ from faults.drills.spec import load_drill
 from faults.drills.wire import DrillCheck, DrillStart
 from panel.commands.console import ERRORS, OUT, CommandError, conductor
 from panel.commands.drill import app
+from panel.commands.export import export
 
 __all__ = ["app"]
 
 BAD = 2
+app.command()(export)
 
 
 @app.command()

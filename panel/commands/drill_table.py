@@ -51,7 +51,8 @@ def draw(run: DrillRun, *, width: int = 80) -> Group:
 
 
 def _about(run: DrillRun) -> str:
-    told = [f"{run.name}, run {run.id}, {run.pace} pace, seed {run.seed}"]
+    clock = amounts.clock(virtual=run.virtual, tries=run.tries)
+    told = [f"{run.name}, run {run.id}, {run.pace} pace, seed {run.seed}{clock}"]
     if run.fault_at is not None and run.rollback_at is not None:
         told.append(f"put out after {seconds(run.rollback_at - run.fault_at)}")
     if run.ended_at is not None:
@@ -75,12 +76,13 @@ def _block(run: DrillRun, outcome: AlertOutcome, width: int) -> Iterator[Rendera
     table.add_column("  stage", no_wrap=True)
     table.add_column("since fault", justify="right", no_wrap=True)
     table.add_column("since put out", justify="right", no_wrap=True)
-    table.add_column("predicted", justify="right", no_wrap=True)
+    phases = run.virtual and width < WIDE  # where there is room it stands in the last column, beside the prediction
+    table.add_column("over all phases" if phases else "predicted", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     if width >= WIDE:
         table.add_column("made of", overflow="fold")
     for row in rows:
-        table.add_row(*_cells(row), *([Text(row.cause, "dim")] if width >= WIDE else []))
+        table.add_row(*_cells(row, phases=phases), *([Text(row.cause, "dim")] if width >= WIDE else []))
     yield table
     if width < WIDE:
         for row in rows:
@@ -88,9 +90,9 @@ def _block(run: DrillRun, outcome: AlertOutcome, width: int) -> Iterator[Rendera
                 yield Padding(Text(f"{row.name}: {row.cause}", "yellow"), (0, 0, 0, 2))
 
 
-def _cells(row: StageRow) -> tuple[str, str, str, str, Text]:
+def _cells(row: StageRow, *, phases: bool) -> tuple[str, str, str, str, Text]:
     late = amounts.seconds(row.measured_s) if row.since == "put out" and row.measured_s is not None else ""
-    predicted = amounts.reach(row.earliest_s, row.latest_s)
+    predicted = row.over_phases if phases else amounts.reach(row.earliest_s, row.latest_s)
     tick = Text(row.tick, "green" if row.within else "bold red")
     return f"  {row.name}", amounts.seconds(row.at_s), late, predicted, tick
 

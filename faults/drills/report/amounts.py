@@ -72,6 +72,11 @@ def printable(words: str) -> str:
     return _UNPRINTABLE.sub("\ufffd", words)
 
 
+def clock(*, virtual: bool, tries: int) -> str:
+    """Return a clause on the clock of a run; empty for a live one."""
+    return f", on a virtual clock, {count(tries, 'phase')}" if virtual else ""
+
+
 def count(number: int, noun: str) -> str:
     """Return ``1 drill`` or ``12 drills``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

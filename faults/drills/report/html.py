@@ -98,7 +98,8 @@ def _about(run: DrillRun) -> str:
         burned = f"the fault burned {amounts.seconds(run.rollback_at - run.fault_at)}"
     took = "" if run.ended_at is None else f", took {amounts.seconds(run.ended_at - run.queued_at)}"
     began = amounts.moment(run.queued_at)
-    return f"Drill {run.name}, run {run.id}, {began}, {run.pace} pace, seed {run.seed}; {burned}{took}."
+    ran = f"{run.pace} pace, seed {run.seed}{amounts.clock(virtual=run.virtual, tries=run.tries)}"
+    return f"Drill {run.name}, run {run.id}, {began}, {ran}; {burned}{took}."
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:

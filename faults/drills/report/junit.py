@@ -37,6 +37,8 @@ def _suite(case: Case, batch: Batch) -> ET.Element:
     if run is not None:
         properties = ET.SubElement(suite, "properties")
         facts = {"run": run.id, "pace": run.pace, "seed": str(run.seed), "verdict": run.verdict or run.phase}
+        if run.virtual:
+            facts |= {"clock": "virtual", "phases": str(run.tries)}
         if case.evidence is not None:
             facts |= case.evidence.setup.versions
         for name, value in facts.items():

@@ -85,7 +85,8 @@ def _case(case: Case) -> Iterator[str]:
     if run.fault_at is not None and run.rollback_at is not None:
         burned = f"the fault burned {amounts.seconds(run.rollback_at - run.fault_at)}"
     began = amounts.moment(run.queued_at)
-    yield f"Drill {code(run.name)}, run {code(run.id)}, {began}, {run.pace} pace, seed {run.seed}; {burned}."
+    ran = f"{run.pace} pace, seed {run.seed}{amounts.clock(virtual=run.virtual, tries=run.tries)}"
+    yield f"Drill {code(run.name)}, run {code(run.id)}, {began}, {ran}; {burned}."
     yield ""
     for note in [*run.warnings, *([] if case.evidence is None else case.evidence.notes)]:
         yield f"- Note: {plain(note)}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from faults.drills.report import amounts
-from faults.drills.wire import STAGES, AlertOutcome, DrillRun
+from faults.drills.wire import STAGES, AlertOutcome, DrillRun, StageCheck, StageRange
 
 AFTER_ROLLBACK = frozenset({"resolved", "resolution_delivered"})
 Tick = Literal["✓", "✗", ""]
@@ -25,6 +26,8 @@ class StageRow:
     latest_s: float | None
     within: bool | None
     cause: str
+    over_phases: str = ""
+    """Its range over all phases and seeds of a virtual run, as text."""
 
     @property
     def name(self) -> str:
@@ -43,9 +46,23 @@ class StageRow:
         return "" if self.within is None else "✓" if self.within else "✗"
 
 
+def _over_phases(one: StageRange) -> str:
+    """Return a range as text, with how often it was reached where that is not always."""
+    some = "" if one.reached == one.tries else f" ({one.reached} of {one.tries})"
+    return f"{amounts.reach(one.least_s, one.most_s)}{some}"
+
+
+def _causes(range_: str | None, check: StageCheck | None) -> Iterator[str]:
+    if range_ is not None:
+        yield f"{range_} over all phases"
+    if check is not None and check.cause:
+        yield check.cause
+
+
 def stage_rows(run: DrillRun, outcome: AlertOutcome) -> tuple[StageRow, ...]:
     """Return a row for every stage, in order, reached or not."""
     checks = {check.stage: check for check in outcome.checks}
+    ranges: dict[str, str] = {one.stage: _over_phases(one) for one in outcome.ranges}
     rows = []
     for number, stage in enumerate(STAGES, 1):
         at: float | None = getattr(outcome.stages, stage)
@@ -63,7 +80,8 @@ def stage_rows(run: DrillRun, outcome: AlertOutcome) -> tuple[StageRow, ...]:
                 None if check is None else check.earliest_s,
                 None if check is None else check.latest_s,
                 None if check is None else check.within,
-                "" if check is None else check.cause,
+                "; ".join(_causes(ranges.get(stage), check)),
+                ranges.get(stage, ""),
             )
         )
     return tuple(rows)
