@@ -24,6 +24,7 @@ BENCHES: Mapping[str, str] = MappingProxyType(
         "stack": "panel.bench.stack.suite",
         "faults": "panel.bench.faults.suite",
         "chaos": "panel.bench.chaos.suite",
+        "check": "panel.bench.check.suite",
     }
 )
 """Each benchmark's module, loaded when it is run: some need what only tests and benchmarks install."""

@@ -1,0 +1,1 @@
+"""Figures of virtual drills: how long they take, the matrix, the judge against promtool, the corpus, memory."""

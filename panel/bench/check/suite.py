@@ -1,0 +1,31 @@
+"""All figures of virtual drills, in one run. Nothing has to run beforehand, and nothing is left of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from panel.bench.check.corpus import measure_corpus
+from panel.bench.check.drill import measure_drill
+from panel.bench.check.judges import measure_judges
+from panel.bench.check.memory import measure_memory
+from panel.bench.check.sweeping import measure_matrix
+from panel.bench.figures import Figure
+from stack.home import Home
+
+
+def measure(say: Callable[[str], None]) -> list[Figure]:
+    """Measure in a home of the benchmark's own; raise ``CommandError`` where something did not work.
+
+    The first drill trains the models; it is not counted.
+    """
+    with tempfile.TemporaryDirectory(prefix="firedrill-bench-", ignore_cleanup_errors=True) as folder:
+        home = Home(Path(folder))
+        return [
+            *measure_drill(say, home.artifacts),
+            *measure_matrix(say, home.artifacts),
+            *measure_judges(say, home.artifacts),
+            *measure_corpus(say),
+            *measure_memory(say, home.root),
+        ]
