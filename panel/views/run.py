@@ -19,7 +19,7 @@ def draw(sources: Sources, run_id: str) -> None:
     """Draw the run ``run_id``; it goes on by itself, and the page follows it."""
     widgets.live(sources, lambda: _run(sources, run_id))
     run = sources.run.get(run_id).value
-    if run is not None and run.verdict is not None:
+    if run is not None and run.phase == "done":
         _report(sources, run)
         _compare(sources, run)
 
@@ -53,9 +53,9 @@ def _run(sources: Sources, run_id: str) -> None:
 
 
 def _notice_end(run: DrillRun) -> None:
-    """Draw the whole page anew once when a run ends that was watched: its report comes below."""
+    """Draw the whole page anew once when a run is over that was watched: its report, kept last of all, comes below."""
     state = f"watched-{run.id}"
-    if run.verdict is None:
+    if run.phase != "done":
         st.session_state[state] = True
     elif st.session_state.pop(state, False):
         st.rerun()
