@@ -7,7 +7,22 @@ import sys
 import typer
 
 from faults.errors import FaultError
-from panel.commands import drill_files, fault, journal, load, measure, report, stack, suite, train, why
+from panel.commands import (
+    agreement,
+    check,
+    curve,
+    drill_files,
+    fault,
+    journal,
+    load,
+    matrix,
+    measure,
+    report,
+    stack,
+    suite,
+    train,
+    why,
+)
 from panel.commands.console import ERRORS, CommandError
 from stack.errors import StackError
 
@@ -25,6 +40,10 @@ for command in (stack.up, stack.down, stack.status, stack.logs, stack.doctor):
 app.add_typer(fault.app, name="fault", rich_help_panel="Drills")
 app.add_typer(drill_files.app, name="drill", rich_help_panel="Drills")
 app.add_typer(report.app, name="report", rich_help_panel="Drills")
+app.command(rich_help_panel="Drills")(check.check)
+app.command(rich_help_panel="Drills")(matrix.matrix)
+app.command(rich_help_panel="Drills")(curve.curve)
+app.command(rich_help_panel="Drills")(agreement.agree)
 app.command(rich_help_panel="Drills")(why.why)
 app.command(rich_help_panel="Drills")(journal.journal)
 app.command(rich_help_panel="Service")(train.train)

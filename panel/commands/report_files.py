@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -67,15 +67,7 @@ class Outputs:
 
     def check(self) -> None:
         """Raise ``CommandError`` where something could not be written."""
-        taken: dict[Path, str] = {}
-        for name, path in self.files.items():
-            whole = path.expanduser().resolve()
-            if whole in taken:
-                raise CommandError(f"--{name} and --{taken[whole]} both name {path}; give each a file of its own")
-            taken[whole] = name
-            if path.is_dir():
-                raise CommandError(f"--{name} {path}: that is a folder; name a file in it")
-            _probe(name, path.parent)
+        check_files(self.files)
         for name, path in self.folders.items():
             try:
                 path.mkdir(parents=True, exist_ok=True)
@@ -91,6 +83,19 @@ class Outputs:
             for evidence in batch.evidences:
                 written += [put(name, folder / file, body) for file, body in _of_run(name, evidence)]
         return written
+
+
+def check_files(files: Mapping[str, Path]) -> None:
+    """Raise ``CommandError`` where one of ``files``, by option, could not be written or is named twice."""
+    taken: dict[Path, str] = {}
+    for name, path in files.items():
+        whole = path.expanduser().resolve()
+        if whole in taken:
+            raise CommandError(f"--{name} and --{taken[whole]} both name {path}; give each a file of its own")
+        taken[whole] = name
+        if path.is_dir():
+            raise CommandError(f"--{name} {path}: that is a folder; name a file in it")
+        _probe(name, path.parent)
 
 
 def put(option: str, path: Path, body: bytes) -> Path:

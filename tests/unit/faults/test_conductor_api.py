@@ -24,6 +24,7 @@ from faults.drills.journal import Journal
 from faults.drills.wire import DrillStart, TrafficSettings
 from stack.endpoints import PORTS
 from stack.home import Home
+from tests.generated import examples
 from tests.unit.faults.small_fireground import FreeEndpoints, ServedApp, SmallService, conductor
 
 ROOT = Path(__file__).parents[3]
@@ -126,7 +127,7 @@ def test_garbage_at_the_webhook_is_refused_and_not_kept(lonely: Lonely, body: by
     assert (line.action, line.facts["reason"]) == ("notification_refused", answer.json()["error"]["message"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3)))
 def test_no_payload_makes_the_webhook_fail(lonely: Lonely, odd: object) -> None:
     """Whatever stands in a payload's place for alerts, the answer is 204 or 400."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.ports import free_port
+from tests.terminal import typed
 
 ROOT = Path(__file__).parents[3]
 GOOD = """\
@@ -24,15 +23,8 @@ expect: [{alert: HighErrorRate, firing_within: 8m, resolved_within: 8m}]
 
 def firedrill(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line beside no stack."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "FIREDRILL_HOME": str(home),
-        "FIREDRILL_PORT_OFFSET": str(free_port() - 8700),
-        "COLUMNS": "200",
-    }
-    command = [sys.executable, "-m", "panel.cli", "drill", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    nowhere = {"FIREDRILL_HOME": str(home), "FIREDRILL_PORT_OFFSET": str(free_port() - 8700)}
+    return typed("drill", *arguments, environment=nowhere, columns=200)
 
 
 def test_the_schema_is_printed_as_it_is_committed(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from faults.drills.errors import JournalUnusable
 from faults.drills.journal import Journal, read_entries
 from panel.commands.console import CommandError
 from panel.commands.journal import _time
+from tests.terminal import typed
 
 ROOT = Path(__file__).parents[3]
 
@@ -32,14 +31,7 @@ def home(tmp_path: Path) -> Path:
 
 def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in ``home``."""
-    return subprocess.run(
-        [sys.executable, "-m", "panel.cli", "journal", *arguments],
-        env={**os.environ, "FIREDRILL_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return typed("journal", *arguments, environment={"FIREDRILL_HOME": str(home)}, columns=160)
 
 
 def test_lines_are_chosen_by_time_actor_and_number(home: Path) -> None:

@@ -6,28 +6,34 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import streamlit as st
 from canned_stack import World, speaking
 from canned_worlds import kind, lively
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
-import panel.app
 from faults.base import Effect, FaultKind
 from faults.drills.evidence import Evidence
 from faults.drills.reasons import Trend, Why
 from faults.drills.report.batch import batch_of
 from faults.drills.wire import DrillInfo, JournalEntry, StageCheck
-from panel import deps, downloads
+from panel import downloads
 
-Open = Callable[..., AppTest]
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
+
+Open = Callable[..., "AppTest"]
+
+APP = Path(downloads.__file__).with_name("app.py")
 
 
 @pytest.fixture
 def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Return a function that serves a world and opens a page of the panel on it."""
+    import streamlit as st  # noqa: PLC0415 - seconds of import, which only its worker pays
+    from streamlit.testing.v1 import AppTest  # noqa: PLC0415 - as above
+    from streamlit.util import calc_hash  # noqa: PLC0415 - as above
+
     monkeypatch.setenv("FIREDRILL_HOME", str(tmp_path))
     monkeypatch.setenv("FIREDRILL_PACE", "workshop")
     with ExitStack() as stack:
@@ -35,7 +41,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]
         def opened(world: World, page: str, **query: str) -> AppTest:
             monkeypatch.setenv("FIREDRILL_PORT_OFFSET", str(stack.enter_context(speaking(world))))
             st.cache_resource.clear()
-            test = AppTest.from_file(panel.app.__file__, default_timeout=30)
+            test = AppTest.from_file(APP, default_timeout=30)
             test.query_params.update(query)
             test._page_hash = calc_hash(page)
             return test.run()
@@ -193,6 +199,8 @@ def test_all_drills_run_one_after_another_with_a_summary(open_page: Open) -> Non
     )
     test = open_page(world, "drills")
     test.button("run-all").click().run()
+    from panel import deps  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     rounds = deps.sources().rounds
     deadline = time.monotonic() + 30
     while not (rounds.progress and rounds.progress.over) and time.monotonic() < deadline:
@@ -232,6 +240,8 @@ def test_a_round_can_be_stopped(open_page: Open) -> None:
     world.runs = [running]
     test = open_page(world, "drills")
     test.button("run-all").click().run()
+    from panel import deps  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     rounds = deps.sources().rounds
     deadline = time.monotonic() + 30
     while not (rounds.progress and rounds.progress.run_id) and time.monotonic() < deadline:

@@ -7,11 +7,10 @@ import gzip
 from pathlib import Path
 
 from canned_stack import fault
-from plotly.offline import get_plotlyjs
 
 from faults.drills.reasons import Trend
 from faults.drills.wire import StageTimes
-from panel import charts, formats, plots, queries, spans
+from panel import charts, formats, queries, spans
 from panel.lives import AlertLife, stage_chart, trend_chart
 from panel.queries import SIGNALS, Band, Board, SignalSeries
 from stack.clients.jaeger import Span, SpanEvent, Trace
@@ -114,6 +113,10 @@ def test_the_waterfall_nests_spans_and_marks_faults_and_errors() -> None:
 
 def test_the_packed_plotly_unpacks_to_the_installed_one() -> None:
     """The engine's script carries the installed plotly's JavaScript, whole, in place of its placeholder."""
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - seconds of import, which only its worker pays
+
+    from panel import plots  # noqa: PLC0415 - as above
+
     template = Path(plots.__file__).with_name("plot_engine.js").read_text(encoding="utf-8")
     before, after = template.split(plots.PLACE)
     script = plots.engine_script()

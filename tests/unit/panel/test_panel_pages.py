@@ -7,27 +7,33 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import streamlit as st
 from canned_stack import SPEAKING, World, fault, speaking
 from canned_worlds import lively
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
-import panel.app
-from panel import deps, sources
+from panel import sources
 from panel.queries import SIGNALS
 from stack.home import Home
 from stack.status import read_status
+from tests.live.conftest import on_request
 
+APP = Path(sources.__file__).with_name("app.py")
 PAGES = ("", "faults", "alerts", "traces", "drills", "journal")
-Open = Callable[..., AppTest]
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
+
+Open = Callable[..., "AppTest"]
 
 
 @pytest.fixture
 def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Return a function that serves a world and opens a page of the panel on it."""
+    import streamlit as st  # noqa: PLC0415 - seconds of import, which only its worker pays
+    from streamlit.testing.v1 import AppTest  # noqa: PLC0415 - as above
+    from streamlit.util import calc_hash  # noqa: PLC0415 - as above
+
     monkeypatch.setenv("FIREDRILL_HOME", str(tmp_path))
     monkeypatch.setenv("FIREDRILL_PACE", "workshop")
     for patience in ("PROMETHEUS_TIMEOUT_S", "CONDUCTOR_TIMEOUT_S"):  # what is silent refuses; a busy machine does not
@@ -38,7 +44,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]
             offset = stack.enter_context(speaking(world, frozenset(silent)))
             monkeypatch.setenv("FIREDRILL_PORT_OFFSET", str(offset))
             st.cache_resource.clear()
-            test = AppTest.from_file(panel.app.__file__, default_timeout=30)
+            test = AppTest.from_file(APP, default_timeout=30)
             test.query_params.update(query)
             if page:
                 test._page_hash = calc_hash(page)
@@ -80,8 +86,14 @@ def test_a_page_of_an_empty_stack_is_not_blank(open_page: Open, page: str) -> No
     assert expected[page] in words
 
 
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("silent", [("conductor",), ("prometheus",), ("tracestore",), SPEAKING])
+@pytest.mark.parametrize(
+    ("page", "silent"),
+    [
+        pytest.param(page, silent, marks=[] if silent == SPEAKING or at % 3 == number else on_request)
+        for at, page in enumerate(PAGES)
+        for number, silent in enumerate([("conductor",), ("prometheus",), ("tracestore",), SPEAKING])
+    ],
+)
 def test_a_page_with_a_source_down_says_what_to_do(open_page: Open, page: str, silent: tuple[str, ...]) -> None:
     """A source that does not answer is shown as unreachable, without a traceback; the others stay fresh."""
     test = open_page(lively(), page, silent=silent)
@@ -270,6 +282,8 @@ def test_a_source_that_stops_answering_is_stale_and_its_last_values_stay(open_pa
     world = lively()
     test = open_page(world)
     world.failing = frozenset({"prometheus"})
+    from panel import deps  # noqa: PLC0415 - seconds of import, which only its worker pays
+
     deps.sources().board.expire()
     test.run()
     words = said(test)
@@ -283,9 +297,13 @@ def test_a_second_viewer_shares_the_first_ones_answers(open_page: Open) -> None:
     """While an answer is still young, another browser is shown it without a question to Prometheus."""
     world = lively()
     open_page(world)
+    from streamlit.testing.v1 import AppTest  # noqa: PLC0415 - seconds of import, which only its worker pays
+
+    from panel import deps  # noqa: PLC0415 - as above
+
     deps.sources().board._due = math.inf
     world.asked.clear()
-    other = AppTest.from_file(panel.app.__file__, default_timeout=30).run()
+    other = AppTest.from_file(APP, default_timeout=30).run()
     assert len(other.metric) == len(SIGNALS)
     assert [each.path for each in world.asked if each.path.endswith("/query_range")] == []
 

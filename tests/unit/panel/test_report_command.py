@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from faults.drills.shelf import Shelf
+from tests.terminal import typed
 from tests.unit.faults.sample_evidence import NASTY, evidence_of, outcome, run_of
 
 ROOT = Path(__file__).parents[3]
@@ -28,14 +28,7 @@ def home(tmp_path: Path) -> Path:
 
 def command(home: Path, *arguments: str | Path, group: str = "report") -> subprocess.CompletedProcess[str]:
     """Run the command in ``home`` in a terminal of 80 columns."""
-    return subprocess.run(
-        [sys.executable, "-m", "panel.cli", group, *map(str, arguments)],
-        env={**os.environ, "FIREDRILL_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return typed(group, *arguments, environment={"FIREDRILL_HOME": str(home)})
 
 
 def test_the_latest_run_is_shown_within_80_columns(home: Path) -> None:
