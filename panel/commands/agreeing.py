@@ -49,7 +49,12 @@ class _Compared:
     def exit_code(self) -> int:
         if any(not one.agrees for one in self.found):
             return 1
-        return 2 if self.not_compared or not self.found else 0
+        return 2 if self.not_compared or not self.found or self.excused else 0
+
+    @property
+    def excused(self) -> int:
+        """Stages of which nobody knows whether they agree."""
+        return sum(one.excused for one in self.found)
 
 
 def perform(drills: Sequence[str], runs: Sequence[str], *, seeds: int, jobs: int, as_json: bool) -> None:
@@ -209,8 +214,7 @@ def _cells(stage: StageAgreement) -> tuple[str, str, str, Text]:
 
 def _conclude(compared: _Compared) -> None:
     stages = [stage for one in compared.found for stage in one.stages]
-    every = [stage for one in compared.found for alert in one.alerts for stage in alert.stages]
-    other_past = sum(stage.agrees is None and bool(stage.remark) for stage in every)
+    excused = compared.excused
     outside = [stage for stage in stages if stage.agrees is False]
     widths = sorted(stage.width_s for stage in stages if stage.width_s is not None)
     inside = sum(bool(stage.inside) for stage in stages)
@@ -223,15 +227,15 @@ def _conclude(compared: _Compared) -> None:
             f"{widths[len(widths) // 2]:.1f} s wide (median), {widths[-1]:.1f} s at most",
             highlight=False,
         )
-    if other_past:
-        OUT.print(
-            f"{amounts.count(other_past, 'stage')} more: not comparable, for what had run before", highlight=False
-        )
+    if excused:
+        OUT.print(f"{amounts.count(excused, 'stage')} more: not comparable, for what had run before", highlight=False)
     _listed("live only", compared.live_only)
     for name, reason in compared.not_compared:
         ERRORS.print(f"{name}: {reason}", style="red", markup=False, highlight=False)
     if outside:
         OUT.print("DISAGREE", style="bold red")
+    elif excused:
+        OUT.print("UNDECIDED  run those drills alone, on a stack that has been quiet", style="bold yellow")
     elif compared.found:
         OUT.print("AGREE", style="bold green")
 
@@ -251,7 +255,8 @@ def _plain(compared: _Compared) -> dict[str, object]:
                 shown_stage["width_s"] = stage.width_s
         drills.append(plain)
     return {
-        "agrees": all(one.agrees for one in compared.found),
+        "agrees": all(one.agrees for one in compared.found) and not compared.excused,
+        "not_comparable": compared.excused,
         "drills": drills,
         "live_only": [{"drill": name, "reason": reason} for name, reason in compared.live_only],
         "not_compared": [{"drill": name, "reason": reason} for name, reason in compared.not_compared],

@@ -76,6 +76,11 @@ class DrillAgreement(BaseModel):
         return not any(stage.agrees is False for alert in self.alerts for stage in alert.stages)
 
     @property
+    def excused(self) -> int:
+        """How many stages lie outside and say nothing, for what had run before: whether they agree is unknown."""
+        return sum(stage.agrees is None and bool(stage.remark) for alert in self.alerts for stage in alert.stages)
+
+    @property
     def stages(self) -> list[StageAgreement]:
         """All stages that can be compared."""
         return [stage for alert in self.alerts for stage in alert.stages if stage.agrees is not None]

@@ -57,7 +57,8 @@ def test_a_live_run_agrees_with_ten_virtual_ones(name: str, judge: Judge, traine
     rehearsal = Rehearsal(shipped_ground(WORKSHOP), judge, trained, evaluation_phases=2, explained=False)
     found = agreement(live_runs()[name], load_library()[name], rehearsal)
     assert (found.seeds, found.tries) == (10, 60)
-    assert found.virtual_passed >= 45  # put out when the live one was, a few end before their group_wait is over
+    # put out when the live one was, some end before their group_wait is over, of which nothing is sent; no other fails
+    assert found.virtual_passed == min(one.reached for one in found.stages) > 0
     outside = [one for one in found.stages if one.agrees is not True]
     assert not outside, outside
     assert len(found.stages) == 8 * len(found.alerts)
@@ -93,6 +94,7 @@ def test_a_window_that_held_another_drill_is_no_disagreement(quick: Rehearsal) -
     (firing,) = (one for one in found.alerts[0].stages if one.stage == "firing")
     assert firing.agrees is None
     assert firing.remark.startswith("its window of 20 s still held no-traffic")
+    assert found.excused == 1
     long_ago = other.model_copy(update={"ended_at": live.fault_at - 25.0})
     assert not agreement(live, load_library()["error-burst"], quick, seeds=1, others=[long_ago]).agrees
 

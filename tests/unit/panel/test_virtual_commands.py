@@ -111,6 +111,22 @@ def test_a_run_that_disagrees_fails(home: Path) -> None:
     assert "outside" in done.output
 
 
+def test_a_stage_that_another_drill_excuses_is_no_agreement(home: Path) -> None:
+    """Outside of the range, with another drill in the alert's window: neither AGREE nor DISAGREE, and exit status 2."""
+    live = live_runs()["error-burst"]
+    moved = live.model_copy(deep=True, update={"id": "moved"})
+    moved.outcomes[0].stages.resolved = (moved.rollback_at or 0.0) + 60.0
+    before = live_runs()["no-traffic"].model_copy(update={"id": "before", "ended_at": (live.fault_at or 0.0) - 5.0})
+    times = {"gathered_at": 1.0, "start": 0.0, "end": 1.0, "step_s": 0.5}
+    for run in (moved, before):
+        text = (LIBRARY / f"{run.name}.yaml").read_text(encoding="utf-8")
+        Shelf(home / "data" / "runs").put(Evidence(run=run, drill_text=text, **times))
+    done = CliRunner().invoke(app, ["agree", "--run", "moved", "--seeds", "1", "--jobs", "1"])
+    assert done.exit_code == 2, done.output
+    assert "UNDECIDED" in done.output
+    assert "AGREE" not in done.output
+
+
 def test_nothing_to_compare_is_said(home: Path) -> None:
     """Without a run, or with the id of none, the error says what to do."""
     _ = home
