@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from service.clock import Clock, utc
@@ -76,7 +77,7 @@ def add_predictions(
     async def predict(request: Request, name: str) -> Response:
         exchange = exchange_of(request.scope)
         profile = models.profiles.get(name)
-        content_type = request.headers.get("content-type", JSON)
+        content_type = header(request, b"content-type", JSON)
         upload = models.reader(name).read_upload(content_type) if profile else None
         payload = await (
             _body(request, settings.max_image_bytes, "MAX_IMAGE_BYTES")
@@ -186,7 +187,7 @@ def add_error_answers(app: FastAPI) -> None:
     async def request_error(request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestError):
             raise error
-        return _error_answer(request, error.type, str(error), error.status, error.headers)
+        return request_error_answer(request, error)
 
     async def http_error(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
@@ -210,6 +211,11 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
 
 
+def request_error_answer(request: Request, error: RequestError) -> Response:
+    """Return the answer to ``error``, whose type is noted for the metrics."""
+    return _error_answer(request, error.type, str(error), error.status, error.headers)
+
+
 def _error_answer(request: Request, kind: str, message: str, status: int, headers: dict[str, str]) -> Response:
     exchange = exchange_of(request.scope)
     exchange.error_type = kind
@@ -218,17 +224,30 @@ def _error_answer(request: Request, kind: str, message: str, status: int, header
 
 async def _body(request: Request, limit: int, setting: str = "MAX_BODY_BYTES") -> bytes:
     """Return the request body; raise ``PayloadTooLarge`` before more than ``limit`` bytes are held."""
-    declared = request.headers.get("content-length", "")
+    declared = header(request, b"content-length")
     if declared.isdecimal() and int(declared) > limit:
         raise PayloadTooLarge(limit, setting)
     chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise PayloadTooLarge(limit, setting)
         chunks.append(chunk)
-    return b"".join(chunks)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def header(request: Request, name: bytes, default: str = "") -> str:
+    """Return the first header ``name``, given in lower case as servers hand them over."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return default
 
 
 def _request_body(models: Models, names: Iterable[str]) -> dict[str, Any]:

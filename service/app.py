@@ -13,7 +13,15 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api import PREDICT_ERRORS, PREDICT_MODEL_ERRORS, add_error_answers, add_predictions, build_router
+from service.api import (
+    PREDICT_ERRORS,
+    PREDICT_MODEL_ERRORS,
+    add_error_answers,
+    add_predictions,
+    build_router,
+    request_error_answer,
+)
+from service.asgi import DirectRoutes, ServiceApp
 from service.batching import BatchLimits
 from service.clock import Clock
 from service.compute import Compute
@@ -71,13 +79,14 @@ def create_app(
     seams: Seams,
     instance: str = "",
     log: Log | None = None,
+    tracing: Tracing | None = None,
     runtime: Runtime = of_this_process,
 ) -> FastAPI:
     """Return the service; its models load in the app's lifespan.
 
     ``app.state.models`` is their ``Models``, ``app.state.queue`` the ``PredictionQueue`` that they share.
     Its log lines name the ``instance`` where one is given. ``log`` takes the place of the one that the settings ask
-    for, ``runtime`` that of the metrics of this process.
+    for, ``tracing`` that of spans by ``tracer_provider``, ``runtime`` that of the metrics of this process.
 
     Raises ``BadSettings`` where a served model has no profile, and ``BadDialects``. Providers and compute stay the
     caller's to close.
@@ -86,7 +95,7 @@ def create_app(
     metrics.describe_service(settings.app_name, settings.app_version, settings.app_description)
     if log is None:
         log = build_log(settings, logger_provider, clock, instance=instance)
-    tracing = Tracing(tracer_provider, clock)
+    tracing = tracing or Tracing(tracer_provider, clock)
     models = Models(
         _profiles(settings),
         default=settings.model_name,
@@ -114,7 +123,7 @@ def create_app(
         seams=seams,
         limits=BatchLimits(settings.max_batch_size, settings.batch_window_ms / 1000.0),
     )
-    app = FastAPI(
+    app = ServiceApp(
         title=settings.app_name,
         version=settings.app_version,
         description=settings.app_description,
@@ -144,6 +153,7 @@ def create_app(
             enable_metrics=settings.enable_metrics,
         )
     )
+    app.add_middleware(DirectRoutes, routes=app.router.routes, answer=request_error_answer)
     app.add_middleware(SeamMiddleware, attached=seams.middleware)
     if settings.cors_origins:
         app.add_middleware(

@@ -101,7 +101,8 @@ class FeatureCollector(Collector):
 
     def __init__(self, helps: Mapping[str, str], labels: Sequence[str], buckets: Sequence[float]) -> None:
         self._helps, self._labels, self._buckets = helps, tuple(labels), tuple(buckets)
-        self._bounds = [*map(number, buckets), "+Inf"]
+        self.bounds = (*map(number, buckets), "+Inf")
+        """The upper bounds of the z-scores' buckets, as labels."""
         self._series: list[FeatureSeries] = []
 
     def series(self, model: str, version: str, names: Iterable[str]) -> FeatureSeries:
@@ -109,6 +110,15 @@ class FeatureCollector(Collector):
         born = FeatureSeries(model, version, tuple(names), self._buckets)
         self._series.append(born)
         return born
+
+    @property
+    def born(self) -> Sequence[FeatureSeries]:
+        """The series that are exposed, in the order of their birth."""
+        return tuple(self._series)
+
+    def labels(self, series: FeatureSeries) -> list[dict[str, str]]:
+        """Return the labels of each feature of ``series``."""
+        return [dict(zip(self._labels, (series.model, series.version, name), strict=True)) for name in series.names]
 
     def describe(self) -> Iterator[Metric]:
         """Yield the families without samples."""
@@ -129,5 +139,5 @@ class FeatureCollector(Collector):
                 labels = (series.model, series.version, name)
                 for gauge, values in zip(gauges, readings, strict=True):
                     gauge.add_metric(labels, values[at])
-                zscore.add_metric(labels, list(zip(self._bounds, counts[at].tolist(), strict=True)), float(sums[at]))
+                zscore.add_metric(labels, list(zip(self.bounds, counts[at].tolist(), strict=True)), float(sums[at]))
         return gauges[0], zscore, gauges[1], gauges[2]

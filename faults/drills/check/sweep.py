@@ -15,6 +15,7 @@ from pathlib import Path
 from faults.drills.check.cache import Cache
 from faults.drills.check.errors import CheckError
 from faults.drills.check.fingerprint import judgement_key, recording_key
+from faults.drills.check.sharing import shared_calms
 from faults.drills.check.tried import Tried, tried
 from faults.drills.check.workers import Backend, Workers
 from faults.drills.judge.judge import Judge
@@ -61,6 +62,8 @@ class _Job:
 
     scenario: Scenario
     artifacts: Path
+    calm_s: float = 0.0
+    """How much of it others share that this worker records; 0: nothing, or it is not for a process of our own."""
 
 
 @dataclass(frozen=True)
@@ -183,14 +186,16 @@ class Sweeper:
 
     def _recordings(self, scenarios: Sequence[Scenario]) -> Iterator[Recording]:
         """Yield the recordings of ``scenarios``: those that are kept while the others are being made."""
-        kept, jobs = [], []
+        kept, made = [], []
         for scenario in scenarios:
             key = recording_key(scenario, self._artifacts)
             if self._cache is not None and self._cache.has(key):
                 kept.append((key, scenario))
             else:
-                jobs.append(_Job(scenario, self._artifacts))
-        coming = self._at_work(len(jobs)).each(_recorded, jobs)
+                made.append(scenario)
+        workers = self._at_work(len(made))
+        alike = shared_calms(made) if workers.forks else [(one, 0.0) for one in made]
+        coming = workers.each(_recorded, [_Job(one, self._artifacts, calm_s) for one, calm_s in alike])
         for key, scenario in kept:
             found = None if self._cache is None else self._cache.get(key, Recording)
             yield found or self._kept(_recorded(_Job(scenario, self._artifacts)))
@@ -255,8 +260,11 @@ def _weight(scenario: Scenario) -> float:
 def _recorded(job: _Job) -> Recording | _Refused:
     """Record one scenario, in whatever process this is."""
     from faults.drills.virtual.record import record  # noqa: PLC0415 - loads the service, which not all sweeps need
+    from faults.drills.virtual.trunk import record_branch  # noqa: PLC0415 - as above
 
     try:
+        if job.calm_s > 0.0:
+            return record_branch(job.scenario, job.calm_s, artifacts=job.artifacts)
         return record(job.scenario, artifacts=job.artifacts)
     except (FaultError, ServiceError) as problem:
         return _Refused(job.scenario.name, str(problem))

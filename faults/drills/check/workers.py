@@ -63,9 +63,11 @@ class Each(Protocol[T_contra, R_co]):
 class Workers:
     """Computes parts as they come; made by ``Workers.started``."""
 
-    def __init__(self, jobs: int, parallel: Callable[[], Any] | None) -> None:
+    def __init__(self, jobs: int, parallel: Callable[[], Any] | None, *, forks: bool = False) -> None:
         self.jobs = jobs
         """How many parts are computed at once."""
+        self.forks = forks
+        """Whether parts are computed in processes that have nothing else to do, so that they may fork."""
         self._parallel = parallel
         self.begun: Generator[Any] | None = None
         """The results of the latest parts, until somebody has asked for all of them."""
@@ -84,7 +86,7 @@ class Workers:
         elif count == 1:
             yield cls(1, None)
         else:
-            workers = cls(count, _processes(count))
+            workers = cls(count, _processes(count), forks=True)
             try:
                 with _ending(workers):
                     yield workers

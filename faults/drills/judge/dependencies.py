@@ -30,6 +30,7 @@ class PlannedRule:
     rule: AlertingRule | RecordingRule
     selectors: tuple[Selector, ...]
     """Empty where the expression does not parse, too."""
+    parses: bool = True
 
     @property
     def records(self) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ class Step:
 def needed_rules(files: Sequence[RuleFile]) -> tuple[PlannedRule, ...]:
     """Return the alerting rules of ``files`` and the recordings that they read, in the order of the files."""
     every = [
-        PlannedRule((file_index, group_index, index), file, group, rule, _selectors(rule.expr))
+        PlannedRule((file_index, group_index, index), file, group, rule, *_selectors(rule.expr))
         for file_index, file in enumerate(files)
         for group_index, group in enumerate(file.groups)
         for index, rule in enumerate(group.rules)
@@ -116,11 +117,12 @@ def _reachable(start: Iterable[int], edges: Sequence[set[int]]) -> set[int]:
     return seen
 
 
-def _selectors(expr: str) -> tuple[Selector, ...]:
+def _selectors(expr: str) -> tuple[tuple[Selector, ...], bool]:
+    """Return what ``expr`` selects, and whether it was understood."""
     try:
-        return selectors_of(expr)
+        return selectors_of(expr), True
     except UnscalableExpression:
-        return ()
+        return (), False
 
 
 def _names_alerts(selector: Selector) -> bool:
@@ -179,11 +181,18 @@ class Plan:
     """Of each rule: those that it reads, through others too."""
     keeps_alerts: bool
     """Whether what Prometheus records of alerts is read by a rule."""
+    bound: frozenset[tuple[int, int, int]]
+    """Which rules read what is recorded in the same phase of the evaluations, are evaluated beside such a one, or were
+    not understood."""
 
     @property
     def writes(self) -> bool:
         """Return whether anything that an evaluation finds is read by another one."""
         return self.keeps_alerts or any(isinstance(one.rule, RecordingRule) for one in self.rules)
+
+    def reads_scrapes_alone(self, planned: PlannedRule) -> bool:
+        """Return whether ``planned`` reads nothing that is evaluated: then it finds the same in whatever phase."""
+        return planned.position not in self.bound
 
 
 def plan_of(files: Sequence[RuleFile]) -> Plan:
@@ -194,4 +203,7 @@ def plan_of(files: Sequence[RuleFile]) -> Plan:
         one.position: frozenset(rules[source].position for source in _reachable((index,), read))
         for index, one in enumerate(rules)
     }
-    return Plan(rules, ordered(rules), sources, alerts_are_read(rules))
+    layers = ordered(rules)
+    circular = {one.position for layer in layers for step in layer if step.circular for one in step.rules}
+    reading = {one.position for one in rules if sources[one.position] or not one.parses}
+    return Plan(rules, layers, sources, alerts_are_read(rules), frozenset(reading | circular))

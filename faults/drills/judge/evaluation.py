@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,16 @@ class Answer:
 
     series: tuple[Found, ...]
     failed: Mapping[int, str] = field(default_factory=dict)
+
+
+def part_of(answer: Answer, times: range) -> Answer:
+    """Return what ``answer`` says of ``times``, which are some of those that it was asked for."""
+    found: list[Found] = []
+    for one in answer.series:
+        chosen = [(at_ms - times.start) % times.step == 0 for at_ms in one.times_ms]
+        if any(chosen):
+            found.append(Found(one.labels, tuple(compress(one.times_ms, chosen)), tuple(compress(one.values, chosen))))
+    return Answer(tuple(found), {at_ms: reason for at_ms, reason in answer.failed.items() if at_ms in times})
 
 
 class Evaluator:

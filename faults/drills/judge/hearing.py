@@ -19,6 +19,7 @@ from faults.drills.judge.evaluation import (
     alert_series,
     alert_states,
     ended,
+    part_of,
     recorded,
     run_alert,
     written_back,
@@ -47,6 +48,24 @@ class _Outcome:
     failed: dict[int, str] = field(default_factory=dict)
 
 
+class _Part:
+    """What a question found at some of its times: those of one phase of the evaluations."""
+
+    def __init__(self, whole: Future[Answer], times: range) -> None:
+        self._whole, self._times = whole, times
+        self._answer: Answer | None = None
+
+    def result(self) -> Answer:
+        """Wait for the whole answer; return this part of it."""
+        if self._answer is None:
+            self._answer = part_of(self._whole.result(), self._times)
+        return self._answer
+
+    def cancel(self) -> None:
+        """Ask nothing, where it was not asked yet."""
+        self._whole.cancel()
+
+
 class Hearing:
     """Takes the rules of ``plan`` through ``worlds``, whose samples have been written already."""
 
@@ -61,9 +80,10 @@ class Hearing:
         pool: Executor,
     ) -> None:
         self._plan, self._worlds, self._interval_s = plan, worlds, interval_s
+        self._phases = sum(one.home == 0 for one in worlds)
         self._evaluator, self._questions, self._pool = evaluator, questions, pool
         self._outcomes: dict[_Key, _Outcome] = {}
-        self._answers: dict[_Asked, Future[Answer]] = {}
+        self._answers: dict[_Asked, Future[Answer] | _Part] = {}
         self._comparisons_of: dict[str, tuple[Comparison, ...]] = {}
         self._notes: dict[str, None] = {}
 
@@ -124,13 +144,26 @@ class Hearing:
     def _interval_ms(self, planned: PlannedRule) -> int:
         return round((planned.group.interval_s or self._interval_s) * 1000)
 
-    def _ask(self, expr: str, planned: PlannedRule, world: World) -> Future[Answer]:
-        """Have ``expr`` evaluated when ``planned`` is, once however often it is asked for."""
+    def _ask(self, expr: str, planned: PlannedRule, world: World) -> Future[Answer] | _Part:
+        """Have ``expr`` evaluated when ``planned`` is, once however often it is asked for.
+
+        What reads nothing but scrapes is evaluated for all phases of a scraper in one go.
+        """
         interval_ms, offset_ms = self._interval_ms(planned), _offset_ms(planned)
         key = (expr, interval_ms, offset_ms, world.index)
-        if key not in self._answers:
+        known = self._answers.get(key)
+        if known is not None:
+            return known
+        every = world.times_of_all(interval_ms, self._phases)
+        if self._phases == 1 or every is None or not self._plan.reads_scrapes_alone(planned):
             times = world.times(interval_ms)
-            self._answers[key] = self._pool.submit(self._evaluator.over, expr, world, times, offset_ms=offset_ms)
+            found = self._pool.submit(self._evaluator.over, expr, world, times, offset_ms=offset_ms)
+            self._answers[key] = found
+            return found
+        home = self._worlds[world.home]
+        whole = self._pool.submit(self._evaluator.over, expr, home, every, offset_ms=offset_ms)
+        for one in self._worlds[world.home : world.home + self._phases]:
+            self._answers[expr, interval_ms, offset_ms, one.index] = _Part(whole, one.times(interval_ms))
         return self._answers[key]
 
     def _ask_sides(self, rules: Iterable[PlannedRule]) -> None:

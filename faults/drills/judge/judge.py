@@ -22,7 +22,7 @@ from faults.drills.judge.evaluation import Evaluator, Written
 from faults.drills.judge.hearing import Hearing
 from faults.drills.judge.judgement import Judgement, PhaseJudgement
 from faults.drills.judge.remote_write import samples_of
-from faults.drills.judge.selection import series_names
+from faults.drills.judge.selection import names_beside_recordings, series_names
 from faults.drills.judge.worlds import FIRST_MS, World, gap_ms, laid_out
 from faults.drills.virtual.recording import Recording, Scrapes
 from stack.blocks import PastSeries
@@ -112,13 +112,15 @@ class Judge:
         plan, names, distance_ms = self._plan(rules)
         own = {one.rule.name for one in plan.rules if isinstance(one.rule, RecordingRule)}
         before = [_written(one, round(recording.started_at * 1000)) for one in past]
+        beside = names_beside_recordings(plan)
         worlds = self._placed(recording, plan, phases, before, distance_ms)
         questions = self._engine.questions
         interval_s = recording.scenario.pace.interval_s
         self._engine.set_interval(interval_s)
         for world in worlds:
-            if world.index == 0 or world.shift_ms != worlds[world.index - 1].shift_ms:
-                samples = samples_of([*before, *_scraped(world.scrapes, names, own)])
+            if world.index == world.home or world.shift_ms != worlds[world.home].shift_ms:
+                known = names if world.index == world.home else beside
+                samples = samples_of([*before, *_scraped(world.scrapes, known, own)])
                 self._held += samples.count
                 questions.write(samples.requests(world.shift_ms))
         pool = self._single if alone else self._pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faults.drills.judge.dependencies import ALERT_SERIES, needed_rules
+from faults.drills.judge.dependencies import ALERT_SERIES, Plan, needed_rules
 from stack.rules.file import RecordingRule, RuleFile
 
 
@@ -19,3 +19,14 @@ def series_names(rules: Sequence[RuleFile]) -> frozenset[str] | None:
     if not all(selector.metric for selector in selectors):
         return None
     return frozenset({selector.metric for selector in selectors} - recorded - {*ALERT_SERIES})
+
+
+def names_beside_recordings(plan: Plan) -> frozenset[str] | None:
+    """Return the names of what is selected by those rules of ``plan`` that read what others record, or themselves.
+
+    ``None`` where that cannot be told.
+    """
+    bound = [one for one in plan.rules if not plan.reads_scrapes_alone(one)]
+    selectors = [selector for one in bound for selector in one.selectors]
+    told = all(one.parses for one in bound) and all(one.metric for one in selectors)
+    return frozenset(one.metric for one in selectors) if told else None

@@ -28,6 +28,8 @@ class World:
     """One scraper's view under one phase of the evaluations. Times are those of the recording, in milliseconds."""
 
     index: int
+    home: int
+    """Index of the world with the same scrapes and the first phase: all that the scraper saw is there."""
     scrapes: Scrapes
     fraction: float
     """The phase of the evaluations, of each group's interval."""
@@ -40,6 +42,13 @@ class World:
         """Return when a group is evaluated: at its phase after each multiple of its interval."""
         phase_ms = round(interval_ms * self.fraction)
         return range(self.start_ms + (phase_ms - self.start_ms) % interval_ms, self.end_ms + 1, interval_ms)
+
+    def times_of_all(self, interval_ms: int, phases: int) -> range | None:
+        """Return when a group is evaluated in any of evenly spread ``phases``; ``None`` where they are no even grid."""
+        step_ms, rest_ms = divmod(interval_ms, phases)
+        if rest_ms:
+            return None
+        return range(self.start_ms + -self.start_ms % step_ms, self.end_ms + 1, step_ms)
 
 
 def laid_out(
@@ -60,12 +69,12 @@ def laid_out(
     """
     worlds: list[World] = []
     for one in scrapes:
-        shift_ms = 0
+        shift_ms, home = 0, len(worlds)
         for phase in range(evaluation_phases):
             if phase == 0 or not shared:
                 shift_ms = -((earliest_ms - cursor_ms) // DAY_MS) * DAY_MS
                 cursor_ms = end_ms + shift_ms + gap_ms
-            worlds.append(World(len(worlds), one, phase / evaluation_phases, start_ms, end_ms, shift_ms))
+            worlds.append(World(len(worlds), home, one, phase / evaluation_phases, start_ms, end_ms, shift_ms))
     return tuple(worlds), cursor_ms
 
 

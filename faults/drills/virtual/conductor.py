@@ -15,6 +15,7 @@ from faults.drills.schedule import Lighting
 from faults.drills.virtual.clock import LoopClock
 from faults.drills.virtual.errors import NotLit
 from faults.drills.virtual.scenario import Scenario
+from faults.drills.virtual.spans import Shelf
 from faults.drills.virtual.target import Target
 from faults.errors import FaultError
 from faults.injector import Injector
@@ -33,8 +34,17 @@ class VirtualConductor:
     """Goes through the schedule of one scenario once."""
 
     def __init__(
-        self, scenario: Scenario, target: Target, clock: LoopClock, *, traffic: Injector, stack: Injector
+        self,
+        scenario: Scenario,
+        target: Target,
+        clock: LoopClock,
+        *,
+        traffic: Injector,
+        stack: Injector,
+        shelf: Shelf | None = None,
     ) -> None:
+        """``shelf`` is opened with the first fault: a report shows the traces from then on."""
+        self._shelf = shelf
         self._scenario, self._target, self._clock = scenario, target, clock
         self._others: dict[Place, Injector] = {"traffic": traffic, "stack": stack}
         self._ids: dict[str, Place] = {}
@@ -89,6 +99,8 @@ class VirtualConductor:
         return None if life is None or self._target.hangs else life.injector
 
     async def _light(self, lighting: Lighting) -> tuple[Place, FaultRecord]:
+        if self._shelf is not None:
+            self._shelf.open()
         request = lighting.request
         kind = catalogue().get(request.kind)
         place: Place = "service" if kind is None else kind.place

@@ -6,6 +6,8 @@ DrillError
     ├── NotLit            a fault that the world refused, or that could not be brought about
     ├── NotTrained        a model without an artifact, and no way to make one
     ├── UnknownNames      a dialect that there is not, or traffic for models that are not served
+    ├── BranchFailed      a world that parted from others and could not be recorded
+    ├── TrunkLost         the process that worlds part from is gone
     ├── NothingAhead      the world waits for something that will never come: a defect
     └── ThreadAsked       something asked for a thread or a socket: a defect
 """
@@ -49,6 +51,18 @@ class UnknownNames(VirtualError):  # noqa: N818 - as above
     def __init__(self, scenario: str, reason: str) -> None:
         self.scenario, self.reason = scenario, reason
         super().__init__(f"{scenario}: {reason}")
+
+
+class BranchFailed(VirtualError):  # noqa: N818 - as above
+    """A branch of a world could not be recorded; the reason is that of another error, as text."""
+
+
+class TrunkLost(VirtualError):  # noqa: N818 - as above
+    """The process from which worlds part, or one that parted, ended unasked."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"a process that shares the calm of several scenarios is gone: {reason}")
 
 
 class NothingAhead(VirtualError):  # noqa: N818 - as above

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from opentelemetry.trace import NoOpTracerProvider
 from prometheus_client import CollectorRegistry
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,8 +23,9 @@ from faults.drills.virtual.compute import Turns, VirtualCompute
 from faults.drills.virtual.host import VirtualServiceHost
 from faults.drills.virtual.machine import Machine
 from faults.drills.virtual.silence import SilentLog
-from faults.drills.virtual.spans import Collected, ExportCounts, KeptSpan, VirtualTracerProvider
+from faults.drills.virtual.spans import Collected, ExportCounts, Shelf
 from faults.drills.virtual.timings import HANDLE, Draws, Timings
+from faults.drills.virtual.tracing import VirtualTracing
 from faults.exposition import FaultCollector, span_marker
 from faults.injector import Injector
 from faults.serve import seams_of
@@ -31,6 +33,9 @@ from service.app import create_app
 from service.ids import RandomIds
 from service.settings import Settings
 
+MOST_TASKS = 512
+"""Tasks of a life that are kept before those that are done are let go."""
+T = TypeVar("T")
 _LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
 
 
@@ -60,7 +65,7 @@ class Given:
     timings: Timings
     seed: str
     scratch: Path
-    kept: list[KeptSpan] | None
+    shelf: Shelf | None
     """Where spans are kept; ``None``: nowhere."""
 
 
@@ -70,7 +75,8 @@ class Life:
     def __init__(self, given: Given, number: int) -> None:
         """Build the app; ``number`` counts the starts of this world from 0."""
         seed = f"{given.seed}/life {number}"
-        self._tasks: dict[asyncio.Task[Any], None] = {}
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._most_tasks = MOST_TASKS
         self.requests = 0
         self.machine = Machine(given.timings.process, given.clock.time, lambda: self.requests)
         self.draws = Draws(given.timings, seed)
@@ -83,11 +89,11 @@ class Life:
             host,
             rng=random.Random(f"{seed}/injector"),
             now=given.clock.time,
-            on_injection=None if given.kept is None else span_marker(given.clock.time),
+            on_injection=None if given.shelf is None else span_marker(given.clock.time),
         )
         seams = seams_of(self.injector, given.settings.model_name)
         seams.middleware.insert(0, lambda app: _Handled(app, self))
-        log, spans = SilentLog(), Collected(self.injector.span, given.kept)
+        log, spans = SilentLog(), Collected(self.injector.span, given.shelf)
         self.registry.register(ExportCounts(spans, lambda: log.records, given.settings.otel_bsp_max_queue_size))
         self.app = create_app(
             given.settings,
@@ -95,11 +101,12 @@ class Life:
             clock=given.clock,
             rng=random.Random(f"{seed}/service"),
             ids=ids,
-            tracer_provider=VirtualTracerProvider(spans, ids),
+            tracer_provider=NoOpTracerProvider(),
             logger_provider=None,
             compute=compute,
             seams=seams,
             log=log.as_log(),
+            tracing=VirtualTracing(spans, ids, given.clock),
             runtime=self.machine.register,
         )
         host.serve(self.app.state.models, self.app.state.queue, self.registry, compute)
@@ -116,43 +123,42 @@ class Life:
     async def _start(self) -> None:
         await self.app.router.lifespan_context(self.app).__aenter__()
 
-    def run(self, work: Generator[Any, None, Any] | Awaitable[Any]) -> asyncio.Task[Any]:
+    def run(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Return a task for ``work`` that, with every task that comes of it, ends with this life."""
         token = _LIFE.set(self)
         try:
-            return asyncio.ensure_future(_awaited(work))
+            return asyncio.get_running_loop().create_task(work)
         finally:
             _LIFE.reset(token)
 
-    def within(self, action: Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
-        """Return a task for ``action()``, begun inside this life."""
-        return self.run(action())
-
     def end(self) -> None:
         """Stop every task of this life where it stands."""
-        for task in tuple(self._tasks):
-            task.cancel()
+        for task in self._tasks:
+            if not _over(task):
+                task.add_done_callback(_over)
+                task.cancel()
 
     def own(self, task: asyncio.Task[Any]) -> None:
         """Take a task for one of this life's."""
-        self._tasks[task] = None
-        task.add_done_callback(self._disown)
-
-    def _disown(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.pop(task, None)
-        if not task.cancelled():
-            task.exception()  # whatever broke in a life that was killed is nobody's concern
+        self._tasks.append(task)
+        if len(self._tasks) > self._most_tasks:
+            self._tasks = [one for one in self._tasks if not _over(one)]
+            self._most_tasks = max(MOST_TASKS, 2 * len(self._tasks))
 
 
-async def _awaited(work: Any) -> Any:
-    return await work
+def _over(task: asyncio.Task[Any]) -> bool:
+    """Return whether ``task`` is done; whatever broke it is nobody's concern but that of who waited for it."""
+    if not task.done():
+        return False
+    if not task.cancelled():
+        task.exception()
+    return True
 
 
 def task_of_its_life(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
     """Make a task, as a loop's task factory; one that is begun inside a life is that life's."""
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)
-    context = options.get("context")
-    life = _LIFE.get() if context is None else context.get(_LIFE)
+    life = context.get(_LIFE) if (context := options.get("context")) is not None else _LIFE.get()
     if life is not None:
         life.own(task)
     return task

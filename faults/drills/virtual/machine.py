@@ -6,6 +6,7 @@ It is like the process that ``timings.json`` was recorded of, and grows and burn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -17,6 +18,7 @@ MEMORY_BYTES = 16 * 1024**3
 """Memory of the modelled machine."""
 GENERATIONS = 3
 INTERPRETER = "interpreter"
+_NOTHING: Mapping[str, float] = MappingProxyType({})
 COLLECTED_PER_REQUEST = (0.02, 0.002, 0.0)
 """Objects that the garbage collector frees, by generation: small, steady numbers that no rule should hang on."""
 
@@ -53,6 +55,8 @@ class Machine:
     @property
     def burning(self) -> Mapping[str, float]:
         """How many threads burn now, by what they contend for."""
+        if not self._burning:
+            return _NOTHING
         threads: dict[str, float] = {}
         for number, what in self._burning.values():
             threads[what] = threads.get(what, 0.0) + number

@@ -17,6 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from service.telemetry.dialects import Dialect
 from service.telemetry.exposition import number
+from service.telemetry.features import KS, PSI, VALUE, ZSCORE, FeatureCollector, FeatureSeries
 from service.telemetry.translation import RUNTIME, Translation
 
 ColumnOf = Callable[[str, Mapping[str, str]], int]
@@ -31,7 +32,7 @@ class Readings:
 
     def __init__(self, registry: CollectorRegistry, wanted: Wanted, column_of: ColumnOf) -> None:
         self._wanted, self._column_of = wanted, column_of
-        self._plans: list[_Plan] = []
+        self._plans: list[_Plan | _FeaturePlan] = []
         self._others: list[Any] = []
         self._known: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
         for collector, names in registry._collector_to_names.items():  # noqa: SLF001 - there is no public way
@@ -39,6 +40,8 @@ class Readings:
                 continue
             if isinstance(collector, Counter | Gauge | Histogram):
                 self._plans.append(_Plan(collector, wanted, column_of))
+            elif isinstance(collector, FeatureCollector):
+                self._plans.append(_FeaturePlan(collector, wanted, column_of))
             else:
                 self._others.append(collector)
 
@@ -117,6 +120,49 @@ class _Plan:
         if kept:
             gets = tuple(bucket.get for bucket in child._buckets)  # noqa: SLF001 - as above
             self._piles.append((gets, child._sum.get, tuple(kept)))  # noqa: SLF001 - as above
+
+
+class _FeaturePlan:
+    """The feature metrics of all models: as their collector works them out, and no more than is wanted put together."""
+
+    def __init__(self, collector: FeatureCollector, wanted: Wanted, column_of: ColumnOf) -> None:
+        self._collector, self._wanted, self._column_of = collector, wanted, column_of
+        self._known: list[tuple[FeatureSeries, tuple[list[int], ...], list[int], tuple[bool, bool, bool]]] = []
+
+    def read(self, columns: list[int], values: list[float]) -> None:
+        """Append the places and the values of all samples."""
+        born = self._collector.born
+        if len(born) > len(self._known):
+            self._known += [self._looked_up(series) for series in born[len(self._known) :]]
+        for series, gauges, piled, (buckets, count, total) in self._known:
+            series.work()
+            for places, found in zip(gauges, series.readings(), strict=True):
+                if places:
+                    columns += places
+                    values += found
+            if not piled:
+                continue
+            columns += piled
+            counts, sums = series.zscores()
+            for row, whole in zip(counts.tolist(), sums.tolist(), strict=True):
+                values += row if buckets else ()
+                values += (row[-1],) if count else ()
+                values += (whole,) if total else ()
+
+    def _looked_up(
+        self, series: FeatureSeries
+    ) -> tuple[FeatureSeries, tuple[list[int], ...], list[int], tuple[bool, bool, bool]]:
+        """Return ``series`` with the places of its gauges, of its z-scores, and which of the latter are wanted."""
+        place, wanted, labels = self._column_of, self._wanted, self._collector.labels(series)
+        gauges = tuple([place(name, each) for each in labels] if wanted(name) else [] for name in (VALUE, PSI, KS))
+        buckets, count, total = (wanted(f"{ZSCORE}{suffix}") for suffix in ("_bucket", "_count", "_sum"))
+        piled: list[int] = []
+        for each in labels:
+            if buckets:
+                piled += [place(f"{ZSCORE}_bucket", {**each, "le": bound}) for bound in self._collector.bounds]
+            piled += [place(f"{ZSCORE}_count", each)] if count else []
+            piled += [place(f"{ZSCORE}_sum", each)] if total else []
+        return series, gauges, piled, (buckets, count, total)
 
 
 def _gauge(child: Any) -> Callable[[], float]:

@@ -20,13 +20,15 @@ from faults.drills.virtual.scenario import Scenario
 from faults.drills.virtual.showcase import showcase
 from faults.drills.virtual.surroundings import surroundings_of
 from faults.drills.virtual.timings import recorded
-from faults.drills.virtual.world import Plan, live_through
+from faults.drills.virtual.world import Parting, Plan, live_through
 from faults.errors import UnknownFaultKind
 from service.clock import SystemClock
 from service.models import training
 from service.models.profiles import profile_named
 
 _ = faults.kinds  # importing it fills the catalogue
+FOLDER = "firedrill-virtual-"
+"""How the names of the folders begin in which the faults of virtual worlds write, among the temporary ones."""
 MODELLED = {
     "cpu_burn": "cpu_burn is modelled: processor time is counted, held workers are held, what the interpreter's lock "
     "costs others was recorded once, and threads that burn the cores alone cost them nothing",
@@ -45,7 +47,23 @@ def record(
     Models without an artifact in ``artifacts`` are trained there first. ``on_progress`` gets the virtual seconds done.
     Raises ``NotVirtual`` for a kind of fault that only burns live, and other ``VirtualError``.
     """
-    _refuse(scenario)
+    refuse(scenario)
+    with tempfile.TemporaryDirectory(prefix=FOLDER) as scratch:
+        return record_in(Path(scratch), scenario, artifacts=artifacts, on_progress=on_progress)
+
+
+def record_in(
+    scratch: Path,
+    scenario: Scenario,
+    *,
+    artifacts: Path,
+    on_progress: Callable[[float], None] = lambda _done_s: None,
+    parting: Parting | None = None,
+) -> Recording:
+    """Record likewise, with what faults write in the folder ``scratch``, which nobody needs before they burn.
+
+    With a ``parting`` the recording is that of the scenario which is chosen there.
+    """
     settings = FixedSettings(artifacts_dir=artifacts)
     if unserved := sorted(name for name in scenario.traffic.models if name not in settings.models):
         known = ", ".join(settings.models)
@@ -56,14 +74,14 @@ def record(
     begins_at = beginning(interval_s)
     count = max(1, scenario.scrape_phases)
     phases_s = tuple(round(1000.0 * interval_s * index / count) / 1000.0 for index in range(count))
-    with tempfile.TemporaryDirectory(prefix="firedrill-virtual-") as scratch, _NoPauses():
-        plan = Plan(scenario, settings, recorded(), around, begins_at, phases_s, Path(scratch), on_progress)
+    with _NoPauses():
+        plan = Plan(scenario, settings, recorded(), around, begins_at, phases_s, scratch, on_progress, parting)
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             course = runner.run(live_through(plan))
     return Recording(
-        scenario,
+        course.scenario,
         started_at=begins_at,
-        ended_at=begins_at + scenario.lasts_s,
+        ended_at=begins_at + course.scenario.lasts_s,
         fault_at=course.fault_at,
         rollback_at=_rollback_at(course.faults),
         back_at=course.back_at,
@@ -73,13 +91,13 @@ def record(
             for phase_s, scraper in zip(phases_s, course.scrapers, strict=True)
         ),
         traffic=course.traffic,
-        traces=showcase(course.spans, since=course.fault_at),
-        notes=tuple(_notes(scenario)),
+        traces=showcase(course.shelf.spans if course.shelf is not None else (), since=course.fault_at),
+        notes=tuple(_notes(course.scenario)),
     )
 
 
-def _refuse(scenario: Scenario) -> None:
-    """Raise for a kind that is not there, or not on a virtual clock."""
+def refuse(scenario: Scenario) -> None:
+    """Raise ``UnknownNames`` for a kind of fault that is not there, ``NotVirtual`` for one that only burns live."""
     for lighting in scenario.schedule:
         kind = catalogue().get(lighting.request.kind)
         if kind is None:

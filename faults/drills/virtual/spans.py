@@ -1,7 +1,9 @@
 """Spans on a virtual clock: counted as the exporter would, kept where a report wants them, sent nowhere.
 
-Where nothing is kept a request has one span that records nothing; its descendants are told from each other only in
-number, which is all that the exporter's counters, and the faults that lose spans, need.
+Where nothing is kept a request has one span that records nothing, in the place of its descendants too: they are told
+from each other only in number, which is all that the exporter's counters, and the faults that lose spans, need. A span
+is kept with all of its trace or not at all. None is marked as sampled: metrics would note it as an exemplar, which
+nobody scrapes here.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from opentelemetry.trace import (
     get_current_span,
     use_span,
 )
-from opentelemetry.trace.span import TraceFlags
 from opentelemetry.util._decorator import _agnosticcontextmanager
 from opentelemetry.util.types import Attributes, AttributeValue
 from prometheus_client import Metric
@@ -36,15 +37,31 @@ from stack.clients import traces
 
 MOST_KEPT = 200_000
 """Spans that one world keeps at most."""
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+
+
+class Shelf:
+    """The spans that are kept of one world, through all lives of its service, from ``open`` on."""
+
+    def __init__(self, *, open_: bool) -> None:
+        self.is_open = open_
+        self.spans: list[KeptSpan] = []
+
+    def open(self) -> None:
+        """Keep the traces that begin from now on."""
+        self.is_open = True
+
+    def put(self, span: KeptSpan) -> None:
+        """Keep a span, unless they are too many."""
+        if len(self.spans) < MOST_KEPT:
+            self.spans.append(span)
 
 
 class Collected:
-    """What the collector of one start of the service would have got: numbers, and spans where they are ``kept``."""
+    """What the collector of one start of the service would have got: numbers, and the spans that are kept."""
 
-    def __init__(self, passes: Callable[[], bool], kept: list[KeptSpan] | None) -> None:
+    def __init__(self, passes: Callable[[], bool], shelf: Shelf | None) -> None:
         """Ask ``passes`` of each finished span; one that does not pass is lost."""
-        self._passes, self.kept = passes, kept
+        self._passes, self.shelf = passes, shelf
         self.exported = self.dropped = 0
 
     def take(self, span: KeptSpan | None) -> None:
@@ -53,12 +70,12 @@ class Collected:
             self.dropped += 1
             return
         self.exported += 1
-        if self.kept is not None and span is not None and len(self.kept) < MOST_KEPT:
-            self.kept.append(span)
+        if span is not None and self.shelf is not None:
+            self.shelf.put(span)
 
 
 class CountedSpan(NonRecordingSpan):
-    """A span that records nothing and counts once, when it ends."""
+    """The spans of one trace: it records nothing, and counts one whenever one of them ends."""
 
     def __init__(self, context: SpanContext, collected: Collected) -> None:
         super().__init__(context)
@@ -80,7 +97,7 @@ class KeptSpan(Span):
     start_ns: int
     end_ns: int = 0
     failed: bool = False
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, AttributeValue] = field(default_factory=dict)
     events: list[traces.SpanEvent] = field(default_factory=list)
 
     def get_span_context(self) -> SpanContext:
@@ -93,11 +110,11 @@ class KeptSpan(Span):
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
         """Set an attribute."""
-        self.attributes[key] = str(value)
+        self.attributes[key] = value
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes."""
-        self.attributes.update((key, str(value)) for key, value in attributes.items())
+        self.attributes.update(attributes)
 
     def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
         """Add an event."""
@@ -139,7 +156,7 @@ class KeptSpan(Span):
             service=service,
             start=self.start_ns / 1e9,
             duration_s=(self.end_ns - self.start_ns) / 1e9,
-            tags=dict(self.attributes),
+            tags={key: str(value) for key, value in self.attributes.items()},
             events=tuple(self.events),
             error=self.failed,
         )
@@ -163,16 +180,19 @@ class VirtualTracer(Tracer):
         set_status_on_exception: bool = True,  # noqa: ARG002 - as above
     ) -> Span:
         """Return a new span below the one in ``context``, by default the current one."""
-        above = get_current_span(context).get_span_context()
-        if self._collected.kept is None:
-            if not above.is_valid:
-                above = SpanContext(self._ids.generate_trace_id(), self._ids.generate_span_id(), is_remote=False)
-            return CountedSpan(above, self._collected)
-        trace_id = above.trace_id if above.is_valid else self._ids.generate_trace_id()
-        own = SpanContext(trace_id, self._ids.generate_span_id(), is_remote=False, trace_flags=_SAMPLED)
-        span = KeptSpan(self._collected, name, above.span_id if above.is_valid else 0, own, start_time or 0)
-        span.set_attributes(attributes or {})
-        return span
+        above = get_current_span(context)
+        if isinstance(above, CountedSpan):
+            return above
+        ids, collected = self._ids, self._collected
+        parent = above.get_span_context()
+        trace_id = parent.trace_id if parent.is_valid else ids.generate_trace_id()
+        own = SpanContext(trace_id, ids.generate_span_id(), is_remote=False)
+        if collected.shelf is None or not collected.shelf.is_open:
+            return CountedSpan(own, collected)
+        parent_id = parent.span_id if parent.is_valid else 0
+        return KeptSpan(
+            collected, name, parent_id, own, start_time or 0, attributes=dict(attributes) if attributes else {}
+        )
 
     @_agnosticcontextmanager
     def start_as_current_span(  # noqa: PLR0917 - as above

@@ -173,11 +173,10 @@ class Target:
         life = self.life
         if life is None:
             raise LookupError("nobody serves")
-        return life.run(self._do(life, work))
+        return life.run(self._once_awake(life, work) if self.hangs else work(life))
 
-    async def _do(self, life: Life, work: Callable[[Life], Coroutine[Any, Any, None]]) -> None:
-        if self.hangs:
-            await self._awake.wait()
+    async def _once_awake(self, life: Life, work: Callable[[Life], Coroutine[Any, Any, None]]) -> None:
+        await self._awake.wait()
         await work(life)
 
     async def close(self) -> None:

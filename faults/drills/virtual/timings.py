@@ -36,10 +36,12 @@ class Quantiles(BaseModel):
 
     def at(self, level: float) -> float:
         """Return the value at ``level`` (0 to 1), straight lines between the levels that were kept."""
-        place = level * (len(self.seconds) - 1)
-        below = min(int(place), len(self.seconds) - 2)
-        low = self.seconds[below]
-        return low + (place - below) * (self.seconds[below + 1] - low)
+        seconds = self.seconds
+        last = len(seconds) - 1
+        place = level * last
+        below = int(place) if place < last else last - 1
+        low = seconds[below]
+        return low + (place - below) * (seconds[below + 1] - low)
 
 
 class Contended(BaseModel):
@@ -98,11 +100,10 @@ class Draws:
         What they add was recorded for a number of threads; it is taken to grow as their number does.
         """
         level = self._dice[kind]()
-        calm = self._times[kind]
-        seconds = calm.at(level)
+        seconds = calm = self._times[kind].at(level)
         for what, threads in burning.items():
             contended = self._contended.get(what)
             if contended is not None and kind in contended.times:
-                more = contended.times[kind].at(level) - calm.at(level)
+                more = contended.times[kind].at(level) - calm
                 seconds += max(0.0, more) * threads / contended.threads
         return seconds

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from starlette.types import Message, Scope
+from starlette.types import Message
 
-from faults.drills.virtual.life import Life
+from faults.drills.virtual.loop import wait
 from faults.drills.virtual.target import Target
 from faults.traffic.errors import NoAnswer, NotSent
 from faults.traffic.pool import Answer
@@ -84,7 +84,7 @@ class VirtualTransport:
         self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes, *, keep: bool
     ) -> Answer:
         target = self._target
-        await asyncio.sleep(self._transfer_s())
+        await wait(self._transfer_s())
         if target.unreachable_because:
             raise NotSent(ADDRESS, target.unreachable_because)
         loop = asyncio.get_running_loop()
@@ -110,12 +110,8 @@ class VirtualTransport:
                 how = "the connection was lost" if task.cancelled() else "the answer broke off"
                 call.answer.set_exception(NoAnswer(ADDRESS, how))
 
-        target.serve(lambda life: _answer(life, scope, call)).add_done_callback(broke_off)
+        target.serve(lambda life: life.app(scope, call.receive, call.send)).add_done_callback(broke_off)
         answer = await call.answer
         if target.hangs:  # written by a process that was stopped before it could send it
             await target.awake()
         return answer
-
-
-async def _answer(life: Life, scope: Scope, call: Call) -> None:
-    await life.app(scope, call.receive, call.send)

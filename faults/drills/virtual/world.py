@@ -20,7 +20,7 @@ from faults.drills.virtual.life import FixedSettings, Given, task_of_its_life
 from faults.drills.virtual.outside import OutsideHost
 from faults.drills.virtual.scenario import Scenario
 from faults.drills.virtual.scrapes import SAMPLES, Scraper, Sources
-from faults.drills.virtual.spans import KeptSpan
+from faults.drills.virtual.spans import Shelf
 from faults.drills.virtual.surroundings import Surroundings
 from faults.drills.virtual.target import Target
 from faults.drills.virtual.timings import TRANSFER, Draws, Timings
@@ -38,13 +38,23 @@ TELL_EVERY_S = 30.0
 class Course:
     """What came of a world. Times are Unix seconds; one ``Rows`` in ``scrapers`` for each phase."""
 
+    scenario: Scenario
     fault_at: float | None
     back_at: float | None
     faults: tuple[FaultRecord, ...]
     scrapers: tuple[Scraper, ...]
     columns: Columns
     traffic: TrafficStatus
-    spans: tuple[KeptSpan, ...]
+    shelf: Shelf | None
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Where worlds that were one so far part: ``after_s`` seconds of the scenario, before its calm is over."""
+
+    after_s: float
+    choose: Callable[[], Scenario]
+    """Says, there and then, how this one goes on: as any scenario with the same traffic, watched in the same way."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Plan:
     phases_s: tuple[float, ...]
     scratch: Path
     on_progress: Callable[[float], None]
+    parting: Parting | None = None
 
 
 async def live_through(plan: Plan) -> Course:
@@ -67,8 +78,8 @@ async def live_through(plan: Plan) -> Course:
     loop.set_task_factory(task_of_its_life)
     scenario, seed = plan.scenario, f"{plan.scenario.seed}"
     clock = LoopClock(loop, plan.begins_at - LEAD_S)
-    kept: list[KeptSpan] | None = [] if scenario.traces else None
-    given = Given(plan.settings, clock, plan.timings, seed, plan.scratch, kept)
+    shelf = Shelf(open_=not scenario.schedule) if scenario.traces else None
+    given = Given(plan.settings, clock, plan.timings, seed, plan.scratch, shelf)
     target = Target(given)
     draws = Draws(plan.timings, f"{seed}/transfer")
     transport = VirtualTransport(target, lambda: draws.seconds(TRANSFER, {}))
@@ -84,18 +95,22 @@ async def live_through(plan: Plan) -> Course:
     traffic = Injector(TrafficHost(generator), rng=random.Random(f"{seed}/traffic injector"), now=clock.time)
     outside = OutsideHost(target, generator, plan.scratch)
     stack = Injector(outside, rng=random.Random(f"{seed}/stack injector"), now=clock.time)
-    conductor = VirtualConductor(scenario, target, clock, traffic=traffic, stack=stack)
 
     await target.begin()
     await asyncio.sleep(max(0.0, LEAD_S / 2 - loop.time()))
     feeding = asyncio.create_task(feed.run())
     scrapers, columns = _watch(plan, target)
+    _plan_scrapes(plan, scrapers, to_s=scenario.lasts_s)
     if scenario.background is not None:
         loop.call_at(LEAD_S + max(0.0, scenario.calm_s - scenario.settling_s), generator.start, scenario.traffic)
     for done_s in range(0, int(scenario.lasts_s) + 1, int(TELL_EVERY_S)):
         loop.call_at(LEAD_S + done_s, plan.on_progress, float(done_s))
     try:
-        await asyncio.sleep(LEAD_S + scenario.calm_s - loop.time())
+        if plan.parting is not None:
+            scenario = await _parted(plan.parting, plan, scrapers)
+        if plan.parting is None or scenario.calm_s > plan.parting.after_s:
+            await asyncio.sleep(LEAD_S + scenario.calm_s - loop.time())
+        conductor = VirtualConductor(scenario, target, clock, traffic=traffic, stack=stack, shelf=shelf)
         await conductor.perform()
         await asyncio.sleep(max(0.0, LEAD_S + scenario.lasts_s - loop.time()))
         status = generator.status()
@@ -107,23 +122,37 @@ async def live_through(plan: Plan) -> Course:
         await generator.stop()
         await target.close()
     plan.on_progress(scenario.lasts_s)
-    return Course(conductor.fault_at, target.back_at, faults, scrapers, columns, status, tuple(kept or ()))
+    return Course(scenario, conductor.fault_at, target.back_at, faults, scrapers, columns, status, shelf)
+
+
+async def _parted(parting: Parting, plan: Plan, scrapers: tuple[Scraper, ...]) -> Scenario:
+    """Wait until worlds part; return how this one goes on, watched to its end."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(LEAD_S + parting.after_s - loop.time())
+    scenario = parting.choose()
+    _plan_scrapes(plan, scrapers, after_s=plan.scenario.lasts_s, to_s=scenario.lasts_s)
+    return scenario
 
 
 def _watch(plan: Plan, target: Target) -> tuple[tuple[Scraper, ...], Columns]:
-    """Set the timers of every scrape; return who takes them."""
-    scenario, around = plan.scenario, plan.surroundings
-    interval_s = scenario.pace.interval_s
-    loop = asyncio.get_running_loop()
+    """Return who takes the scrapes, one for each phase, and the table that they fill."""
+    around = plan.surroundings
     columns = Columns(around.job)
     wanted = around.wanted
     sources = Sources(partial(around.readings, columns=columns), wanted, count=wanted(SAMPLES))
-    scrapers = []
-    for phase_s in plan.phases_s:
-        scraper = Scraper(target, columns, sources, wanted=wanted, timeout_s=around.timeout_s, others=around.others)
-        scrapers.append(scraper)
-        count = int((scenario.lasts_s - phase_s) // interval_s) + 1 if scenario.lasts_s >= phase_s else 0
-        for index in range(count):
-            at_s = phase_s + index * interval_s
-            loop.call_at(LEAD_S + at_s, scraper.scrape, round((plan.begins_at + at_s) * 1000.0))
-    return tuple(scrapers), columns
+    scrapers = tuple(
+        Scraper(target, columns, sources, wanted=wanted, timeout_s=around.timeout_s, others=around.others)
+        for _ in plan.phases_s
+    )
+    return scrapers, columns
+
+
+def _plan_scrapes(plan: Plan, scrapers: tuple[Scraper, ...], *, to_s: float, after_s: float = -1.0) -> None:
+    """Set the timers of every scrape that is due after ``after_s`` and not after ``to_s``, seconds of the scenario."""
+    loop = asyncio.get_running_loop()
+    interval_s = plan.scenario.pace.interval_s
+    for phase_s, scraper in zip(plan.phases_s, scrapers, strict=True):
+        count = int((to_s - phase_s) // interval_s) + 1 if to_s >= phase_s else 0
+        for at_s in (phase_s + index * interval_s for index in range(count)):
+            if at_s > after_s:
+                loop.call_at(LEAD_S + at_s, scraper.scrape, round((plan.begins_at + at_s) * 1000.0))

@@ -10,10 +10,10 @@ import pytest
 from faults.drills.judge.alert_state import AlertStates
 from faults.drills.judge.clock import asks_for_time, shifted
 from faults.drills.judge.dependencies import needed_rules, ordered, plan_of
-from faults.drills.judge.evaluation import Answer, written_back
+from faults.drills.judge.evaluation import Answer, part_of, written_back
 from faults.drills.judge.identity import Identity, go_number
 from faults.drills.judge.questions import Found
-from faults.drills.judge.selection import series_names
+from faults.drills.judge.selection import names_beside_recordings, series_names
 from faults.drills.judge.worlds import DAY_MS, FIRST_MS, gap_ms, laid_out
 from faults.drills.virtual.recording import STALE_BITS, Scrapes
 from stack.rules.file import AlertingRule, RuleGroup
@@ -178,3 +178,48 @@ def test_a_limit_forgets_all_alerts_and_what_came_with_it_was_never_there() -> N
     assert states.advance(10, [one, two]) == "exceeded limit of 1 with 2 alerts"
     assert states.advance(20, [two]) == ""
     assert [(life.labels, life.active_ms, life.ended_ms) for life in states.lives()] == [(one, 0, 10), (two, 20, None)]
+
+
+def test_phases_share_what_reads_nothing_but_scrapes() -> None:
+    """What reads a recording, or what our parser does not know, is evaluated in each phase with all that it needs."""
+    plan = plan_of([rules_of(_CHAIN)])
+    alone = [one.rule.name for one in plan.rules if plan.reads_scrapes_alone(one)]
+    assert alone == ["B", "one"]
+    assert names_beside_recordings(plan) == {"one", "n", "two"}
+    unknown = plan_of([rules_of("groups: [{name: g, rules: [{alert: A, expr: 'm > '}, {alert: B, expr: m}]}]")])
+    assert [one.rule.name for one in unknown.rules if unknown.reads_scrapes_alone(one)] == ["B"]
+    assert names_beside_recordings(unknown) is None
+    later = plan_of([rules_of("groups: [{name: g, rules: [{alert: A, expr: r > 1}, {record: r, expr: m}]}]")])
+    assert not any(map(later.reads_scrapes_alone, later.rules))
+    assert names_beside_recordings(later) == {"r", "m"}
+
+
+def test_an_answer_for_all_phases_is_cut_into_those_of_each() -> None:
+    """Every evaluation is in one part, with its value or its failure; a series without any is in none."""
+    worlds, _ = laid_out(
+        [Scrapes(0.0, ())],
+        evaluation_phases=2,
+        shared=False,
+        earliest_ms=1_000,
+        start_ms=1_000,
+        end_ms=61_000,
+        gap_ms=DAY_MS,
+        cursor_ms=FIRST_MS,
+    )
+    every = worlds[0].times_of_all(15_000, 2)
+    assert every is not None
+    assert sorted(at for world in worlds for at in world.times(15_000)) == list(every)
+    assert worlds[0].times_of_all(15_001, 2) is None
+    whole = Answer(
+        (
+            Found({"a": "1"}, tuple(every), tuple(float(at) for at in every)),
+            Found({"a": "2"}, (every[0],), (0.0,)),
+        ),
+        {every[1]: "refused"},
+    )
+    parts = [part_of(whole, world.times(15_000)) for world in worlds]
+    assert [one.times_ms for part in parts for one in part.series if one.labels == {"a": "1"}] == [
+        tuple(world.times(15_000)) for world in worlds
+    ]
+    assert sum(len(part.series) for part in parts) == 3
+    assert [dict(part.failed) for part in parts if part.failed] == [{every[1]: "refused"}]
