@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -27,13 +28,16 @@ from faults.drills.shelf import NoEvidence, Shelf
 from faults.drills.spec import Drill, load_library, parse_drill
 from faults.drills.virtual.errors import NotVirtual
 from faults.drills.wire import DrillRun
+from panel.commands.agree_rest import rest
 from panel.commands.console import ERRORS, OUT, CommandError, conductor
-from panel.commands.drill_batch import Wanted, live_drilling
+from panel.commands.drill_batch import Wanted, file_text, is_name, live_drilling
 from stack.home import Home
-from stack.pace import PACES
+from stack.pace import PACES, WORKSHOP
+from stack.runtimes import read_status
 
 LATEST = 200
 """So many kept runs are looked through."""
+_UNDECIDED = "bold yellow"
 Show = Callable[[str], None]
 
 
@@ -63,7 +67,7 @@ def perform(drills: Sequence[str], runs: Sequence[str], *, seeds: int, jobs: int
     shelf = Shelf(Home.from_environment().data / "runs")
     evidences = [shelf.get(run_id) for run_id in runs]
     if drills:
-        evidences += _lived(drills, quiet=as_json)
+        evidences += _lived(drills, [one.run for one in _kept(shelf)], quiet=as_json)
     if not drills and not runs:
         evidences = [*_latest(shelf)]
     compared = _Compared()
@@ -133,15 +137,29 @@ def _drill_of(evidence: Evidence) -> Drill:
     return library[evidence.run.name]
 
 
-def _lived(drills: Sequence[str], *, quiet: bool) -> Iterator[Evidence]:
-    """Run ``drills`` live, and yield the evidence of each."""
-    wanted = Wanted(drills, every=False, kinds=(), seed=None, quiet=quiet, with_evidence=True, fail_fast=False)
-    drilling = live_drilling(conductor(), wanted)
-    drilling.perform()
-    for case in drilling.batch.cases:
-        if case.evidence is None:
-            raise CommandError(f"{case.name} left nothing to compare with: {case.standing} {case.reason}".rstrip())
-        yield case.evidence
+def _lived(drills: Sequence[str], known: list[DrillRun], *, quiet: bool) -> Iterator[Evidence]:
+    """Run ``drills`` live one after another, each once its alerts look back on calm; yield the evidence of each."""
+    client = conductor()
+    windows_s = shipped_ground(PACES.get(read_status(Home.from_environment()).pace or "", WORKSHOP)).windows_s
+    for name in drills:
+        wanted = Wanted([name], every=False, kinds=(), seed=None, quiet=quiet, with_evidence=True, fail_fast=False)
+        drilling = live_drilling(client, wanted)
+        _rest(name, known, windows_s, quiet=quiet)
+        drilling.perform()
+        for case in drilling.batch.cases:
+            if case.evidence is None:
+                raise CommandError(f"{case.name} left nothing to compare with: {case.standing} {case.reason}".rstrip())
+            known.append(case.evidence.run)
+            yield case.evidence
+
+
+def _rest(name: str, known: Iterable[DrillRun], windows_s: Mapping[str, float], *, quiet: bool) -> None:
+    """Wait until no run that is ``known`` lies in the windows of the alerts that the drill expects."""
+    drill = load_library()[name] if is_name(name) else parse_drill(file_text(name), name)
+    with _shown(quiet=quiet) as show:
+        while left := rest(drill, known, windows_s, time.time()):
+            show(left.sentence)
+            time.sleep(min(1.0, left.left_s))
 
 
 def _kept(shelf: Shelf) -> Iterator[Evidence]:
@@ -235,7 +253,9 @@ def _conclude(compared: _Compared) -> None:
     if outside:
         OUT.print("DISAGREE", style="bold red")
     elif excused:
-        OUT.print("UNDECIDED  run those drills alone, on a stack that has been quiet", style="bold yellow")
+        OUT.print(
+            "UNDECIDED  `firedrill agree DRILL` runs it anew, when its alerts look back on calm", style="bold yellow"
+        )
     elif compared.found:
         OUT.print("AGREE", style="bold green")
 
