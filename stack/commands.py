@@ -136,16 +136,9 @@ def _own_data(plan: Plan) -> Path:
     return plan.home.data / "own" / ((plan.own.dialect if plan.own else "") or "canonical")
 
 
-def panel(plan: Plan) -> Sequence[str]:
-    """Return Streamlit with the panel."""
-    return [
-        *(sys.executable, "-m", "streamlit", "run", str(ROOT / "panel" / "app.py")),
-        "--server.headless=true",
-        f"--server.address={HOST}",
-        f"--server.port={plan.endpoints.port('panel')}",
-        "--server.fileWatcherType=none",
-        "--browser.gatherUsageStats=false",
-    ]
+def panel_environment(plan: Plan) -> Mapping[str, str]:
+    """Return the address that the panel is opened on."""
+    return {"FIREDRILL_PANEL_HOST": plan.panel_host}
 
 
 def node(plan: Plan) -> Sequence[str]:

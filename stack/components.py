@@ -95,7 +95,8 @@ COMPONENTS: tuple[Component, ...] = (
     Component(
         name="panel",
         title="Panel",
-        argv=commands.panel,
+        argv=commands.python("panel.serve"),
+        environment=commands.panel_environment,
         ports=("panel",),
         probe=Probe("panel", "/_stcore/health"),
         uses=("conductor", "prometheus", "tracestore", "jaeger"),

@@ -28,7 +28,10 @@ PROFILES = ("loki", "mlflow")
 
 @dataclass(frozen=True)
 class Options:
-    """What to bring up: beside what always starts the ``chosen`` of ``PROFILES``; ``without`` is left out."""
+    """What to bring up: beside what always starts the ``chosen`` of ``PROFILES``; ``without`` is left out.
+
+    ``panel_host`` is the address of this machine that the panel's port is published on, empty for loopback.
+    """
 
     home: Home
     offset: int = 0
@@ -37,6 +40,7 @@ class Options:
     workers: int = 1
     chosen: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    panel_host: str = ""
 
 
 class UnknownService(DockerError):  # noqa: N818 - as above
@@ -64,6 +68,7 @@ def variables(options: Options) -> dict[str, str]:
         "FIREDRILL_PORT_OFFSET": str(options.offset),
         "FIREDRILL_PACE": pace.name,
         "FIREDRILL_WORKERS": str(options.workers),
+        "FIREDRILL_PANEL_HOST": options.panel_host,
         "FIREDRILL_TRAFFIC_RATE": f"{TRAFFIC_RATE:g}" if options.traffic else "0",
         "FIREDRILL_INTERVAL": scaled(PRODUCTION_INTERVAL_S),
         "FIREDRILL_LOOKBACK": scaled(LOOKBACK_S),

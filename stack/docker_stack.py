@@ -27,7 +27,8 @@ from stack.supervisor import StackNotReady
 READY_WITHIN_S = 180.0
 LAST_WORDS = 15
 POLL_S = 0.1
-TOKEN_PATH = "/home/firedrill/run/token"  # noqa: S105 - where it lies, not what it is
+RUN_PATH = "/home/firedrill/run"
+TOKEN_PATH = f"{RUN_PATH}/token"
 
 
 class ContainersUp(DockerError):  # noqa: N818 - reads as a fact where it is raised
@@ -213,6 +214,13 @@ def _container(home: Home, name: str) -> Any:
     if name not in found:
         raise NoSuchContainer(name, tuple(found))
     return found[name]
+
+
+def put_file(home: Home, name: str, file: str, content: str) -> None:
+    """Write a file that only its owner can read into ``run`` of a component's container."""
+    record = load_record(home)
+    project = Project(connect(), record.project if record is not None else project_name(0), COMPOSE_FILE.parent)
+    project.put(_container(home, name), f"{RUN_PATH}/{file}", content, mode=0o600)
 
 
 def restart(home: Home, name: str) -> None:

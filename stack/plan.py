@@ -38,6 +38,7 @@ class Plan:
 
     ``programs`` maps a program's name to its file; of the optional ones those that this stack is to run. ``without``
     names components that are left out. ``app`` is the user's, where one stands in the service's place.
+    ``panel_host`` is the address that the panel is opened on, empty for loopback.
     """
 
     home: Home
@@ -49,6 +50,7 @@ class Plan:
     without: frozenset[str] = frozenset()
     own: OwnRules | None = None
     app: OwnApp | None = None
+    panel_host: str = ""
 
     def to_json(self) -> str:
         """Return this plan as the one argument of a detached supervisor."""
@@ -62,6 +64,7 @@ class Plan:
             without=sorted(self.without),
             own=self.own,
             app=self.app,
+            panel_host=self.panel_host,
         )
         return message.model_dump_json()
 
@@ -81,6 +84,7 @@ def plan_from_json(text: str) -> Plan:
         without=frozenset(message.without),
         own=message.own,
         app=message.app,
+        panel_host=message.panel_host,
     )
 
 
@@ -96,3 +100,4 @@ class _Message(BaseModel):
     without: list[str]
     own: OwnRules | None
     app: OwnApp | None = None
+    panel_host: str = ""

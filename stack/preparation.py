@@ -62,6 +62,7 @@ class Options:
     """What to bring up. ``table`` names the components; ``prepare`` writes what they read before they start.
 
     ``fetch`` names optional components whose program may be fetched, ``without`` those that are left out.
+    ``panel_host`` is the address that the panel is opened on.
     """
 
     home: Home
@@ -75,6 +76,7 @@ class Options:
     without: frozenset[str] = frozenset()
     own: OwnRules | None = None
     app: OwnApp | None = None
+    panel_host: str = ""
 
 
 def prepare(options: Options, on_event: OnEvent) -> Plan:
@@ -95,6 +97,7 @@ def prepare(options: Options, on_event: OnEvent) -> Plan:
         without=options.without,
         own=options.own,
         app=options.app,
+        panel_host=options.panel_host,
     )
     rows = wanted(table, plan)
     check_ports(plan.endpoints, {port: row.name for row in rows for port in row.listens_on(plan.workers)})

@@ -11,6 +11,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from panel.access.entrance import fits_containers
+from panel.access.opening import VARIABLE
+from panel.commands.access import chosen_password, opening_of
+from panel.commands.access import tell as tell_of_panel
 from panel.commands.console import OUT, AsJson, CommandError, seconds
 from panel.commands.containers import attend, start
 from stack import docker_options, native, runtimes
@@ -81,6 +85,13 @@ def up(
     app_traffic: Annotated[
         list[str], typer.Option(help='A request to send to your app, such as "GET /books"; several take turns.')
     ] = NONE,
+    panel_host: Annotated[
+        str,
+        typer.Option(
+            envvar=VARIABLE,
+            help="Open the panel to a network: an address of this machine, or 0.0.0.0. Everyone then logs in.",
+        ),
+    ] = "",
     runtime: Annotated[
         Choice, typer.Option(help="native: processes. docker: containers. auto: docker where an engine answers.")
     ] = runtimes.DEFAULT,
@@ -89,11 +100,14 @@ def up(
     if pace not in PACES:
         raise CommandError(f"--pace {pace!r} is unknown; it is one of: {', '.join(PACES)}")
     given = AppOptions(app, app_control, app_metrics, app_job, app_traffic)
+    opening, chosen = opening_of(panel_host), chosen_password()
     if runtimes.choose("native" if app is not None and runtime == "auto" else runtime) == "docker":
         if app is not None:
             raise NotInContainers("an app of your own (--app)", "start it with --runtime native")
         if rules or dialect or alertmanager_config:
             raise NotInContainers("a rule file of your own", "start it with --runtime native")
+        if not fits_containers(opening.host):
+            raise NotInContainers(f"--panel-host {opening.host}", "give 0.0.0.0, or start it with --runtime native")
         containers = docker_options.Options(
             Home.from_environment(),
             offset=port_offset,
@@ -102,8 +116,10 @@ def up(
             workers=workers,
             chosen=tuple(fetch),
             without=tuple(without),
+            panel_host=opening.host,
         )
         _show_up(start(containers, on_event=_tell), detach)
+        tell_of_panel(containers.home, opening, chosen)
         if not detach:
             attend(containers, on_line=_warn)
             OUT.print("everything is stopped")
@@ -119,15 +135,18 @@ def up(
         without=frozenset(without),
         own=choose_own(rules, dialect, alertmanager_config) if app is None else None,
         app=choose_app(given, rules, dialect=dialect, alertmanager=alertmanager_config, workers=workers),
+        panel_host=opening.host,
     )
     if detach:
         _show_up(native.up(options, detach=True, on_event=_tell), detach, own_app=app is not None)
+        tell_of_panel(options.home, opening, chosen)
         return
 
     def tell(event: Event) -> None:
         _tell(event)
         if event.kind == "up":
             _show_up(read_status(options.home), detach, own_app=app is not None)
+            tell_of_panel(options.home, opening, chosen)
 
     native.up(options, detach=False, on_event=tell, on_line=_warn)
     OUT.print("everything is stopped")

@@ -148,7 +148,11 @@ def test_every_component_listens_on_loopback_only() -> None:
     assert "--web.listen-address=127.0.0.1:9590" in row("prometheus")
     assert "--web.listen-address=127.0.0.1:9593" in row("alertmanager")
     assert "--cluster.listen-address= " in row("alertmanager")
-    assert "--server.address=127.0.0.1 --server.port=9001" in row("panel")
+    panel = next(component for component in COMPONENTS if component.name == "panel")
+    assert child_environment(panel, plan())["FIREDRILL_PANEL_HOST"] == ""
+    assert child_environment(panel, plan())["FIREDRILL_PORT_OFFSET"] == "500"
+    on_purpose = plan_from_json(replace(plan(), panel_host="192.0.2.7").to_json())
+    assert child_environment(panel, on_purpose)["FIREDRILL_PANEL_HOST"] == "192.0.2.7"
 
 
 def test_children_are_told_everything_they_need(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from stack.commands import FOR_OUTAGE_TOLERANCE_S, alertmanager, prometheus, ser
 from stack.components import COMPONENTS
 from stack.compose import Compose, ComposeUnreadable, Service, read_compose
 from stack.docker_options import Options, UnknownService, read_stack, variables
-from stack.endpoints import PORTS, Endpoints
+from stack.endpoints import HOST, PORTS, Endpoints
 from stack.home import Home, endpoints_from_environment
 from stack.pace import PRODUCTION, WORKSHOP
 from stack.plan import Plan
@@ -79,6 +79,15 @@ def test_what_a_component_needs_is_healthy_before(compose: Compose, name: str) -
     """The needs of the table are dependencies of the file."""
     for needed in ROWS[name].needs:
         assert compose.services[name].depends_on[needed].condition == "service_healthy"
+
+
+def test_only_the_panel_is_opened_to_a_network_and_only_on_purpose() -> None:
+    """Its port alone is published on the address that was chosen, and its process told, so that it asks for a login."""
+    opened = read_compose(variables(Options(HOME, panel_host="192.0.2.7")))
+    elsewhere = {name for name, each in opened.services.items() if any(p.address != HOST for p in each.published())}
+    assert elsewhere == {"panel"}
+    assert opened.services["panel"].environment["FIREDRILL_PANEL_HOST"] == "192.0.2.7"
+    assert opened.services["panel"].command == ("python", "-m", "panel.serve")
 
 
 def test_every_service_is_bounded_and_reachable_from_this_machine_only(compose: Compose) -> None:
