@@ -11,24 +11,28 @@ from html import escape
 import plotly.graph_objects as go
 
 from panel import formats, theme
-from panel.queries import Band, Board, SignalSeries
+from panel.queries import Board, SignalSeries
 from panel.spans import FAULT_EVENT
+from panel.timeline.drawing import dressed
+from panel.timeline.story import Dot, Story
 from stack.clients.jaeger import Span, Trace
 
 GRID = "rgba(128,128,128,0.25)"
 _AXIS = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "nticks": 4, "tickfont": {"size": 13}}
 _ROW_PX = 124
 _NAMES_PX = 290
-_LABEL_PX = 17
 _NAME_CHARS = 30
 
 Drawing = dict[str, object]
 """A piece of a figure, as plotly describes it."""
 
 
-def signal_chart(board: Board, bands: Sequence[Band]) -> go.Figure:
-    """Draw the signals below each other on one time axis, with a labelled band wherever a fault was active.
+def signal_chart(
+    board: Board, story: Story | None = None, dots: Sequence[Dot] = (), *, revision: str = "signals"
+) -> go.Figure:
+    """Draw the signals below each other on one time axis, with the ``story`` over all of them.
 
+    ``dots`` stand on the row of latency and lead to their traces. As long as ``revision`` is the same, a zoom stays.
     Built as one description: placing subplots one by one costs several times as much, every second.
     """
     rows = len(board.series)
@@ -37,7 +41,10 @@ def signal_chart(board: Board, bands: Sequence[Band]) -> go.Figure:
     for row, series in enumerate(board.series):
         number = "" if row == 0 else str(row + 1)
         top = 1 - row * pitch
-        traces.append(_line(series) | {"xaxis": "x", "yaxis": f"y{number}"})
+        place = {"xaxis": "x", "yaxis": f"y{number}"}
+        traces.append(_line(series) | place)
+        if series.signal.unit == "s" and dots:
+            traces.append(_dots(dots, _top(series)) | place)
         axes[f"yaxis{number}"] = _AXIS | {
             "domain": [max(0.0, top - 0.75 * pitch), top],
             "range": [0, _top(series)],
@@ -56,21 +63,18 @@ def signal_chart(board: Board, bands: Sequence[Band]) -> go.Figure:
                 "showarrow": False,
             }
         )
-    shapes, labels = band_shapes(bands, board.start, board.end, lift_px=22)
-    more_px = labels_px(bands)
     window = [formats.wall(board.start), formats.wall(board.end)]
     layout = {
-        "height": _ROW_PX * rows + 76 + more_px,
-        "margin": {"l": 56, "r": 8, "t": 64 + more_px, "b": 40},
-        "xaxis": {"range": window, "showgrid": False, "anchor": f"y{rows}", "tickfont": {"size": 14}},
-        "annotations": titles + labels,
-        "shapes": shapes,
+        "height": _ROW_PX * rows + 64,
+        "margin": {"l": 56, "r": 8, "t": 24, "b": 40},
+        "xaxis": {"range": window, "type": "date", "showgrid": False, "anchor": f"y{rows}", "tickfont": {"size": 14}},
+        "annotations": titles,
         "showlegend": False,
         "hovermode": "x unified",
         "hoversubplots": "axis",
-        "uirevision": "signals",
+        "uirevision": revision,
     }
-    return go.Figure(data=traces, layout=layout | axes)
+    return go.Figure(data=traces, layout=dressed(layout, story, lift_px=20) | axes)
 
 
 def waterfall(trace: Trace, order: Sequence[tuple[Span, int]]) -> go.Figure:
@@ -154,7 +158,24 @@ def _line(series: SignalSeries) -> Drawing:
         "mode": "lines",
         "line": {"color": theme.LINE, "width": 2.5},
         "name": series.signal.title,
+        "meta": {"unit": series.signal.unit},
         "hovertemplate": "%{y:.1%}" if ratio else "%{y:.3g} " + series.signal.unit.replace("1/s", "/s"),
+    }
+
+
+def _dots(dots: Sequence[Dot], top: float) -> Drawing:
+    """Return exemplars as points; those above the axis stand at its upper end."""
+    return {
+        "type": "scatter",
+        "x": [formats.wall(dot.at) for dot in dots],
+        "y": [min(dot.value, 0.97 * top) for dot in dots],
+        "customdata": [dot.trace_id for dot in dots],
+        "mode": "markers",
+        "marker": {"symbol": "diamond", "size": 9, "color": theme.PURPLE, "line": {"width": 1, "color": "white"}},
+        "name": "Single request",
+        "hovertext": [f"{formats.span(dot.value)}, click for its trace" for dot in dots],
+        "hovertemplate": "%{hovertext}",
+        "meta": {"unit": "s", "values": [dot.value for dot in dots]},
     }
 
 
@@ -165,55 +186,3 @@ def _top(series: SignalSeries) -> float:
     while top < highest * 1.05:
         top *= 2
     return min(top, 1.05) if series.signal.unit == "ratio" else top
-
-
-def labels_px(bands: Sequence[Band]) -> int:
-    """Return how much room the labels of ``bands`` need beyond the two lines that every chart has for them."""
-    return _LABEL_PX * max(0, len({band.kind for band in bands}) - 2)
-
-
-def band_shapes(
-    bands: Sequence[Band], start: float, end: float, *, lift_px: int = 2
-) -> tuple[list[Drawing], list[Drawing]]:
-    """Return a translucent shape over the whole height for every stretch, and one label per kind, at its latest.
-
-    Labels of different kinds stand at different heights, and those at the edges stay inside.
-    """
-    kinds = sorted({band.kind for band in bands})
-    shapes: list[Drawing] = []
-    labels: dict[str, Drawing] = {}
-    for band in sorted(bands, key=lambda b: -b.end):
-        shapes.append(
-            {
-                "type": "rect",
-                "xref": "x",
-                "yref": "paper",
-                "x0": formats.wall(band.start),
-                "x1": formats.wall(band.end),
-                "y0": 0,
-                "y1": 1,
-                "fillcolor": theme.band_color(band.kind),
-                "opacity": 0.22,
-                "line": {"width": 0},
-                "layer": "below",
-            }
-        )
-        at, anchor = (band.start + band.end) / 2, "center"
-        if at > end - 0.1 * (end - start):
-            at, anchor = band.end, "right"
-        elif at < start + 0.1 * (end - start):
-            at, anchor = band.start, "left"
-        label: Drawing = {
-            "text": f"<b>{escape(band.kind)}</b>",
-            "x": formats.wall(at),
-            "y": 1,
-            "xref": "x",
-            "yref": "paper",
-            "xanchor": anchor,
-            "yanchor": "bottom",
-            "yshift": lift_px + _LABEL_PX * kinds.index(band.kind),
-            "font": {"size": 14},
-            "showarrow": False,
-        }
-        labels.setdefault(band.kind, label)
-    return shapes, list(labels.values())

@@ -1,4 +1,4 @@
-// Unpacks plotly's JavaScript into window.Plotly, once per page.
+// Unpacks plotly's JavaScript into window.Plotly, once per page. The charts' own scripts stand before this one.
 
 async function load() {
   const packed = Uint8Array.from(atob("PLOTLY_GZIP_BASE64"), (letter) => letter.charCodeAt(0));
@@ -6,6 +6,7 @@ async function load() {
   const script = document.createElement("script");
   script.text = await new Response(stream).text();
   document.head.append(script);
+  window.firedrillCharts = { show, forget, ready };
 }
 
 export default function () {

@@ -1,14 +1,18 @@
-"""Plotly figures that change in place.
+"""Plotly figures that change in place, each with buttons for its picture and its data.
 
 ``st.plotly_chart`` draws a chart anew whenever its data change: a live chart would blink every second and lose the
 pointer's read-out. These two components keep it: one brings plotly's own JavaScript once per page, from the installed
-package and not from the internet; the other draws and redraws a figure. All charts of the panel go through them.
+package and not from the internet, and the charts' own; the other draws and redraws a figure. All charts of the panel go
+through them. A trace's unit stands in its ``meta`` (``{"unit": "s"}``): the header of the data says it.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +20,14 @@ import plotly.graph_objects as go
 import streamlit as st
 from plotly.offline import get_plotlyjs
 
-_HTML = '<div class="fd-plot" role="img"></div>'
+from panel.drawings import Drawing, template
+from panel.timeline import wish, zone
+
+HTML = '<div class="fd-chart"><div class="fd-plot" role="img"></div></div>'
 PLACE = "PLOTLY_GZIP_BASE64"
 """Stands in plot_engine.js for the packed script: unpacked, five megabytes would be kept for every viewer."""
+TEMPLATE_PLACE = "PLOTLY_TEMPLATE_JSON"
+_SCRIPTS = ("plot_csv.js", "plot_picture.js", "plot_chart.js", "plot_engine.js")
 
 
 @st.cache_resource(show_spinner=False)
@@ -28,17 +37,19 @@ def _engine() -> Callable[..., object]:
 
 @st.cache_resource(show_spinner=False)
 def _plot() -> Callable[..., object]:
-    return st.components.v2.component("firedrill_plot", html=_HTML, js=_script("plot.js"), isolate_styles=False)
+    return st.components.v2.component("firedrill_plot", html=HTML, js=_script("plot.js"), isolate_styles=False)
 
 
 def _script(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
+@functools.cache
 def engine_script() -> str:
-    """Return the script that brings plotly's JavaScript along, packed."""
+    """Return the script that brings plotly's JavaScript along, packed, after the charts' own."""
     packed = base64.b64encode(gzip.compress(get_plotlyjs().encode())).decode("ascii")
-    return _script("plot_engine.js").replace(PLACE, packed)
+    scripts = "\n".join(_script(name) for name in _SCRIPTS)
+    return scripts.replace(TEMPLATE_PLACE, template().partition(":")[2]).replace(PLACE, packed)
 
 
 def prepare() -> None:
@@ -46,7 +57,34 @@ def prepare() -> None:
     _engine()(key="plotly-engine", height=1)
 
 
-def draw(figure: go.Figure, *, key: str, alt: str) -> None:
-    """Draw ``figure``, or change the drawing that has this ``key``; ``alt`` says in words what it shows."""
-    data = {"figure": figure.to_json(), "height": figure.layout.height, "alt": alt}
-    _plot()(key=key, data=data, height="content")
+def draw(figure: go.Figure | Drawing, *, key: str, alt: str, title: str = "", ranged: bool = False) -> str | None:
+    """Draw ``figure``, or change the drawing that has this ``key``; ``alt`` says in words what it shows.
+
+    ``title`` heads the chart's picture (PNG) and names its files; without one, ``alt`` does. ``ranged``: the page
+    follows the chosen range of time, so a stretch that is zoomed into can become it. Returns the id of the trace whose
+    exemplar (a point with the id as its ``customdata``) was chosen in the chart, if one was.
+    """
+    drawing = figure if isinstance(figure, Drawing) else Drawing.of(figure)
+    about = {
+        "alt": alt,
+        "title": title or alt,
+        "height": drawing.height or 450,
+        "ranged": ranged,
+        "zone": zone.changes(time.time()),
+    }
+    said = _plot()(
+        key=key,
+        data=f"{json.dumps(about)}\n{drawing.figure}".encode(),
+        height="content",
+        on_trace_change=_nothing,
+        on_range_change=_nothing,
+    )
+    stretch = getattr(said, "range", None)
+    if stretch:
+        wish.make(*stretch)
+        st.rerun()
+    return getattr(said, "trace", None)
+
+
+def _nothing() -> None:
+    """Do nothing: what was chosen is read where the chart is drawn."""

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faults.base import FaultRecord
+from panel.timeline.range import Grid, TimeRange
 from stack.clients.prometheus import PrometheusClient, Series
 from stack.pace import Pace
 from stack.rules.scale import scale_expr
 from stack.selectors import PREDICTION_ENDPOINTS
 
-WINDOW_S = 4500.0
-"""How much is charted, in production seconds: five minutes at workshop pace."""
+RATE_WINDOW = "[1m]"
+RATE_WINDOW_S = 60.0
+"""Over how long the signals' rates are taken, in production seconds; over a whole step where steps are longer."""
 
 _HTTP = f'job="firedrill",{PREDICTION_ENDPOINTS}'
 _JOB = 'job="firedrill"'
@@ -115,29 +117,43 @@ class Board:
     start: float
     end: float
     series: tuple[SignalSeries, ...]
-    seen_bands: tuple[Band, ...]
     service_up: bool | None
     """Whether Prometheus's last scrape of the service worked; ``None`` where it has not scraped it at all."""
 
 
-def read_board(prometheus: PrometheusClient, pace: Pace, now: float) -> Board:
-    """Ask Prometheus for every signal over the charted window that ends at ``now``. Raises ``SourceError``."""
-    step_s = pace.interval_s / 2  # a point on the grid is then never older than half a scrape
-    end = math.floor(now / step_s) * step_s
-    start = end - pace.scale(WINDOW_S)
-    steps = round((end - start) / step_s) + 1
+def read_board(prometheus: PrometheusClient, pace: Pace, now: float, over: TimeRange) -> Board:
+    """Ask Prometheus for every signal ``over`` a range as it is at ``now`` (Unix seconds). Raises ``SourceError``."""
+    grid = over.grid(pace, now)
     series = tuple(
         SignalSeries(
             signal,
-            start,
-            step_s,
-            on_grid(prometheus.query_range(scaled(signal.promql, pace), start, end, step_s), start, step_s, steps),
+            grid.start,
+            grid.step_s,
+            on_grid(
+                prometheus.query_range(
+                    scaled(widened(signal.promql, pace, grid.step_s), pace), grid.start, grid.end, grid.step_s
+                ),
+                grid.start,
+                grid.step_s,
+                grid.steps,
+            ),
         )
         for signal in SIGNALS
     )
-    seen = prometheus.query_range(_FAULT_ACTIVE, start, end, step_s)
     up = prometheus.query(_UP)
-    return Board(start, end, series, stretches(seen, step_s), bool(up[0].value) if up else None)
+    return Board(grid.start, grid.end, series, bool(up[0].value) if up else None)
+
+
+def read_seen_bands(prometheus: PrometheusClient, grid: Grid) -> tuple[Band, ...]:
+    """Return when Prometheus saw faults active, on the points of ``grid``. Raises ``SourceError``."""
+    seen = prometheus.query_range(_FAULT_ACTIVE, grid.start, grid.end, grid.step_s)
+    return stretches(seen, grid.step_s)
+
+
+def widened(promql: str, pace: Pace, step_s: float) -> str:
+    """Return a signal's expression with rates over at least ``step_s`` (at ``pace``), so that no moment is left out."""
+    needed_s = step_s * pace.factor
+    return promql if needed_s <= RATE_WINDOW_S else promql.replace(RATE_WINDOW, f"[{round(needed_s * 1000)}ms]")
 
 
 def scaled(promql: str, pace: Pace) -> str:

@@ -10,6 +10,7 @@ from faults.drills.reasons import Trend, Why
 from faults.drills.wire import AlertStatus
 from panel import formats, lives, markup, plots, run_parts, theme, widgets
 from panel.sources import Sources
+from panel.timeline.range import usual
 
 _GOOD = frozenset({"delivered", "resolved"})
 _CALM = frozenset({"not true", "true", "pending", "waiting for its group"})
@@ -36,13 +37,13 @@ def _why(sources: Sources, name: str) -> None:
         left = formats.countdown(why.due_at - time.time())
         st.markdown(f"Due to fire at **{formats.clock(why.due_at)}**, in {left}.")
     for number, trend in enumerate(why.trends):
-        _trend(why, trend, key=f"trend-{number}")
+        _trend(sources, why, trend, key=f"trend-{number}")
     _selectors(why)
     if why.similar:
         st.markdown(f"Alerts with names like it: {', '.join(why.similar)}")
 
 
-def _trend(why: Why, trend: Trend, *, key: str) -> None:
+def _trend(sources: Sources, why: Why, trend: Trend, *, key: str) -> None:
     value = formats.NOTHING if trend.value is None else f"{trend.value:.4g}"
     words = f"Value now **{value}**, must be {trend.operator} {trend.threshold:g}"
     if trend.holds:
@@ -52,7 +53,11 @@ def _trend(why: Why, trend: Trend, *, key: str) -> None:
     labels = ", ".join(f'{name}="{value}"' for name, value in sorted(trend.labels.items()))
     st.markdown(words + (f"  \n:gray[nearest series: {labels}]" if labels else ""))
     if trend.points:
-        plots.draw(lives.trend_chart(trend, why.at), key=key, alt=f"The value of {why.alert} against its threshold")
+        story = sources.story.get(usual(sources.pace)).value
+        drawing = sources.drawings.get(
+            ("trend", why.alert, key), (tuple(trend.points), story), lambda: lives.trend_chart(trend, why.at, story)
+        )
+        plots.draw(drawing, key=key, alt=f"The value of {why.alert} against its threshold")
     with st.expander("What is compared"):
         st.code(trend.expression, language="promql", wrap_lines=True)
 

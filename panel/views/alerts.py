@@ -6,12 +6,13 @@ import time
 
 import streamlit as st
 
-from faults.drills.wire import STAGES, AlertStatus
-from panel import deps, formats, lives, markup, queries, widgets
+from faults.drills.wire import AlertStatus
+from panel import deps, formats, lives, markup, plots, widgets
 from panel.sources import Sources
+from panel.timeline import picker
+from panel.timeline.range import TimeRange
 from panel.views import alert as one_alert
 
-_GOING_ON = ("pending", "firing")
 _ORDER = ("firing", "pending", "unknown", "inactive")
 
 
@@ -29,41 +30,39 @@ def page() -> None:
         st.page_link(entry(), label="All alerts", icon=":material/arrow_back:")
         one_alert.draw(sources, name)
         return
-    st.query_params.clear()
-    widgets.live(sources, lambda: _timeline(sources))
+    st.query_params.update({})  # takes an alert that was just left out of the address
+    over = picker.picked(sources)
+    picker.live(sources, over, lambda: _timeline(sources, over))
     widgets.live(sources, lambda: _rules(sources))
     st.subheader("Delivered notifications")
     widgets.live(sources, lambda: _notifications(sources))
 
 
-def _timeline(sources: Sources) -> None:
+def _timeline(sources: Sources, over: TimeRange) -> None:
     alerts = widgets.value_of(sources.alerts.get())
     if alerts is None:
         return
-    now = time.time()
-    start = now - sources.pace.scale(queries.WINDOW_S)
-    recent = [a for a in alerts if a.state in _GOING_ON or (_last(a) or 0.0) >= start]
     states = {state: sum(a.state == state for a in alerts) for state in _ORDER}
     st.subheader(
         ", ".join(f"{number} {state}" for state, number in states.items() if number) or "No alert rules are loaded"
     )
-    shown = [
-        lives.AlertLife(a.alert, a.stages, now if a.state in _GOING_ON else None)
-        for a in sorted(recent, key=lambda a: a.alert)
-    ]
-    bands = queries.fault_bands(sources.faults.get().value or [], (), start, now)
-    if shown:
-        widgets.lives_chart(shown, bands, start, now, key="alert-lives")
-    else:
-        st.markdown(f"No alert was pending or firing in the last {formats.span(now - start)}.")
-
-
-def _last(alert: AlertStatus) -> float | None:
-    """Return when the alert reached its latest stage, in Unix seconds; ``None`` where there is no stretch to draw."""
-    if alert.stages.firing is None and alert.stages.resolved is None:
-        return None  # pending for a moment, and nobody recorded until when
-    reached: list[float | None] = [getattr(alert.stages, stage) for stage in STAGES[1:]]
-    return max((at for at in reached if at is not None), default=None)
+    story = sources.story.get(over).value
+    grid = over.grid(sources.pace, time.time())
+    start, end = (story.start, story.end) if story is not None else (grid.start, grid.end)
+    shown = lives.alert_lives(alerts, story, start, end)
+    if not shown:
+        st.markdown(f"No alert was pending or firing in the {formats.span(end - start)} shown.")
+        return
+    bands = story.bands if story is not None else ()
+    drawing = sources.drawings.get(
+        ("alert-lives", over),
+        (shown, bands, start, end),
+        lambda: lives.stage_chart(shown, bands, start, end, revision=f"stages {over}"),
+    )
+    words = ", ".join(sorted({life.alert for life in shown}))
+    plots.draw(
+        drawing, key="alert-lives", alt=f"Timeline of the alerts {words}", title="Stages of the alerts", ranged=True
+    )
 
 
 def _rules(sources: Sources) -> None:

@@ -6,8 +6,11 @@ import time
 
 import streamlit as st
 
-from panel import charts, deps, extinguisher, formats, markup, plots, queries, theme, widgets
+from panel import charts, deps, extinguisher, formats, markup, plots, roles, theme, widgets
 from panel.sources import Sources
+from panel.timeline import picker
+from panel.timeline.range import TimeRange
+from panel.views import traces
 
 _ORDER = ("firing", "pending", "unknown", "inactive")
 
@@ -23,7 +26,12 @@ def page() -> None:
     widgets.live(sources, lambda: _tiles(sources))
     signals, fire = st.columns([2.15, 1], gap="large")
     with signals:
-        widgets.live(sources, lambda: _signals(sources))
+        chosen, links = st.columns([2.6, 1], vertical_alignment="bottom")
+        with chosen:
+            over = picker.picked(sources)
+        with links:
+            _traces(sources, over)
+        picker.live(sources, over, lambda: _signals(sources, over))
     with fire:
         widgets.live(sources, lambda: _fire(sources))
     st.subheader("Components")
@@ -47,14 +55,30 @@ def _tiles(sources: Sources) -> None:
         st.info("No requests at this moment: shares, latency and confidence have no value without traffic.")
 
 
-def _signals(sources: Sources) -> None:
-    board = sources.board.get().value
+def _signals(sources: Sources, over: TimeRange) -> None:
+    board, story, dots = sources.boards.get(over).value, sources.story.get(over).value, sources.dots.get(over).value
     if board is None:
         return
-    records = sources.faults.get().value or []
-    bands = queries.fault_bands(records, board.seen_bands, board.start, board.end)
+    drawing = sources.drawings.get(
+        ("signals", over),
+        (board, story, dots),
+        lambda: charts.signal_chart(board, story, dots or (), revision=f"signals {over}"),
+    )
     words = "Request rate, error share, latency, confidence and drift share over time"
-    plots.draw(charts.signal_chart(board, bands), key="signals", alt=words)
+    trace_id = plots.draw(drawing, key="signals", alt=words, title="Signals of the service", ranged=True)
+    if trace_id:
+        st.switch_page(traces.entry(), query_params={"trace": trace_id})
+
+
+def _traces(sources: Sources, over: TimeRange) -> None:
+    """List the traces that the chart's points lead to: the way for the keyboard. It holds still until asked anew."""
+    with st.popover("Traces of this chart", icon=":material/account_tree:", width="stretch"):
+        dots = sources.dots.get(over).value or ()
+        if not dots:
+            st.markdown("No single request of this time is known by its trace.")
+        for dot in sorted(dots, key=lambda one: -one.value):
+            words = f"{formats.clock(dot.at)} · {formats.span(dot.value)} · {dot.trace_id[:8]}"
+            st.page_link(traces.entry(), label=words, query_params={"trace": dot.trace_id})
 
 
 def _fire(sources: Sources) -> None:
@@ -83,4 +107,7 @@ def _components(sources: Sources) -> None:
         return
     if status.state == "down":
         st.error("The stack is down. Start it with `firedrill up`.", icon=":material/power_off:")
-    st.markdown(markup.component_cards(status.components), unsafe_allow_html=True)
+    reason = roles.link_reason()
+    st.markdown(markup.component_cards(status.components, linked=reason is None), unsafe_allow_html=True)
+    if reason:
+        st.caption("Their own pages are not linked: such a link opens only on the machine that runs the stack.")

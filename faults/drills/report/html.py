@@ -24,6 +24,7 @@ from faults.drills.report.markup import (
     scrolling,
     table,
 )
+from faults.drills.report.signs import SIGNS
 from faults.drills.report.stages import stage_rows
 from faults.drills.report.svg import svg
 from faults.drills.report.timeline import alarm_scene, service_scene
@@ -31,8 +32,9 @@ from faults.drills.report.words import CAVEAT, parameters, score_figures, scored
 from faults.drills.wire import STAGES, AlertOutcome, DrillRun
 
 _LEGEND = (
-    '<div class="legend"><span><i class="fault"></i>fault burns</span><span><i class="pending"></i>pending</span>'
+    '<div class="legend"><span>coloured band: a fault burns</span><span><i class="pending"></i>pending</span>'
     '<span><i class="firing"></i>firing</span><span><i class="limit"></i>limit of the rule</span>'
+    + "".join(f"<span>{sign.symbol} {sign.word}</span>" for sign in SIGNS.values())
     + "".join(f"<span><b>{number}</b> {stage.replace('_', ' ')}</span>" for number, stage in enumerate(STAGES, 1))
     + "</div>"
 )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from faults.drills.evidence import Evidence
 from faults.drills.report import amounts
+from faults.drills.report.signs import SIGNS, MarkStage, band_color
 from faults.drills.report.timeline import Bar, Lane, Plot, Scene, alarm_scene, service_scene, spread_out
 from faults.drills.wire import STAGES
 
@@ -25,6 +26,7 @@ FAULT, PENDING, FIRING, INK, SOFT, RULE = "#d55e00", "#e69f00", "#b3380b", "#1c2
 DPI = 144
 _WIDTH_IN, _HEAD_IN, _AXIS_IN, _STAGES_IN = 10.0, 0.4, 0.5, 0.2
 _LANE_IN, _ALERT_IN, _PLOT_IN, _TITLE_IN = 0.3, 0.68, 1.5, 0.36
+_DASHES = {"solid": "solid", "dot": "dotted", "dash": "dashed", "dashdot": "dashdot"}
 _LEFT, _RIGHT = 0.17, 0.985
 
 
@@ -94,7 +96,7 @@ def _paint(figure: Figure, scene: Scene) -> None:
     for lane in scene.alerts:
         _alert_lane(next(ahead), lane, scene)
     for plot in scene.plots:
-        _plot(next(ahead), plot)
+        _plot(next(ahead), plot, scene)
     if scene.alerts:
         named = (f"{number} {stage.replace('_', ' ')}" for number, stage in enumerate(STAGES, 1))
         figure.text(_LEFT, 0.1 / total, "   ".join(named), fontsize=7.5, color=SOFT, va="bottom")
@@ -110,7 +112,7 @@ def _frame(ax: Axes, scene: Scene, *, is_last: bool) -> None:
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_visible(is_last)
     for bar in scene.bands:
-        ax.axvspan(bar.start, bar.end, color=FAULT, alpha=0.07, linewidth=0)
+        ax.axvspan(bar.start, bar.end, color=band_color(bar.label), alpha=0.16, linewidth=0)
     if is_last:
         ax.set_xlabel("seconds since the fault", color=SOFT)
 
@@ -123,7 +125,7 @@ def _fault_lane(ax: Axes, lane: Lane) -> None:
         if bar.kind == "ramp":
             ax.fill([bar.start, bar.end, bar.start], [0.9, 0.9, 0.1], color="white", alpha=0.55, linewidth=0)
         else:
-            ax.broken_barh([(bar.start, bar.end - bar.start)], (0.1, 0.8), color=FAULT, linewidth=0)
+            ax.broken_barh([(bar.start, bar.end - bar.start)], (0.1, 0.8), color=band_color(lane.title), linewidth=0)
 
 
 def _alert_lane(ax: Axes, lane: Lane, scene: Scene) -> None:
@@ -157,7 +159,10 @@ def _state(ax: Axes, bar: Bar, scene: Scene) -> None:
         ax.text(bar.start + offset, 0.21, bar.kind, color=ink, fontsize=7.5, va="center", fontweight="bold", bbox=back)
 
 
-def _plot(ax: Axes, plot: Plot) -> None:
+def _plot(ax: Axes, plot: Plot, scene: Scene) -> None:
+    for each in scene.signs:
+        sign = SIGNS[cast("MarkStage", each.stage)]
+        ax.axvline(each.at, color=sign.color, linewidth=0.9, linestyle=_DASHES[sign.dash])
     ax.set_ylim(plot.ticks[0], plot.ticks[-1])
     ax.set_yticks(plot.ticks, [amounts.quantity(tick, plot.unit) for tick in plot.ticks])
     ax.grid(axis="y", color=RULE, linewidth=0.6)

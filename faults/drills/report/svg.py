@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from typing import cast
 
 from faults.drills.report import amounts
+from faults.drills.report.signs import SIGNS, MarkStage, band_number
 from faults.drills.report.timeline import Lane, Plot, Scene, spread_out
 
 WIDTH = 1000.0
@@ -17,6 +19,7 @@ LEFT, RIGHT = 172.0, 14.0
 TOP, AXIS = 8.0, 34.0
 FAULT_LANE, ALERT_LANE, PLOT = 26.0, 58.0, 128.0
 FLAG = 17.0
+SIGNS_HIGH = 18.0
 _CURVES = 6
 _LONGEST_TITLE = 24
 
@@ -46,6 +49,9 @@ def svg(scene: Scene) -> str:
     for lane in scene.alerts:
         body.extend(_alert_lane(lane, across, top))
         top += ALERT_LANE
+    if scene.plots and scene.signs:
+        body.extend(_signs(scene, across, top))
+        top += SIGNS_HIGH
     for plot in scene.plots:
         body.extend(_plot(plot, across, top))
         top += PLOT
@@ -61,7 +67,11 @@ def _behind(scene: Scene, across: _Across, bottom: float) -> Iterator[str]:
         yield _line("grid", across(tick), TOP, across(tick), bottom)
     for bar in scene.bands:
         x, width = across(bar.start), max(across(bar.end) - across(bar.start), 1.0)
-        yield f'<rect class="band" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{bottom - TOP:.1f}"/>'
+        hint = escape(f"{bar.label}: {bar.start:.1f} s to {bar.end:.1f} s")
+        yield (
+            f'<rect class="band k{band_number(bar.label)}" x="{x:.1f}" y="{TOP}" width="{width:.1f}" '
+            f'height="{bottom - TOP:.1f}"><title>{hint}</title></rect>'
+        )
 
 
 def _axis(scene: Scene, across: _Across, top: float) -> Iterator[str]:
@@ -79,11 +89,25 @@ def _fault_lane(lane: Lane, across: _Across, top: float) -> Iterator[str]:
             points = f"{x:.1f},{top + 4} {x + width:.1f},{top + 4} {x:.1f},{top + 22}"
             yield f'<polygon class="ramp" points="{points}"><title>its share of calls rises</title></polygon>'
             continue
-        hint = escape(f"{lane.title}: {bar.start:.1f} s to {bar.end:.1f} s")
+        hint, shade = escape(f"{lane.title}: {bar.start:.1f} s to {bar.end:.1f} s"), f"k{band_number(lane.title)}"
         yield (
-            f'<rect class="fault" x="{x:.1f}" y="{top + 4}" width="{width:.1f}" height="18" rx="2">'
+            f'<rect class="fault {shade}" x="{x:.1f}" y="{top + 4}" width="{width:.1f}" height="18" rx="2">'
             f"<title>{hint}</title></rect>"
         )
+
+
+def _signs(scene: Scene, across: _Across, top: float) -> Iterator[str]:
+    """Draw a line across the curves for each stage, and its symbol above; those too near to the last have none."""
+    bottom = top + SIGNS_HIGH + PLOT * len(scene.plots)
+    until = 0.0
+    for mark in scene.signs:
+        sign, x = SIGNS[cast("MarkStage", mark.stage)], across(mark.at)
+        hint = escape(f"{sign.word}: {mark.at:.1f} s")
+        yield f'<g class="sign {mark.stage}"><title>{hint}</title>' + _line("at", x, top + 15, x, bottom)
+        if x >= until:
+            yield _text("symbol", x, top + 12, sign.symbol, anchor="middle")
+            until = x + 13
+        yield "</g>"
 
 
 def _alert_lane(lane: Lane, across: _Across, top: float) -> Iterator[str]:

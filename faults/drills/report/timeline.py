@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faults.drills.evidence import AlertEvidence, Evidence, Line, Signal, Unit
+from faults.drills.report.signs import SIGNS
 from faults.drills.wire import STAGES, AlertOutcome
 
 BarKind = Literal["fault", "ramp", "pending", "firing"]
@@ -78,10 +79,12 @@ class Scene:
     end: float
     ticks: tuple[float, ...]
     bands: tuple[Bar, ...]
-    """When anything burned, behind everything."""
+    """When each kind of fault burned (its ``label``), behind everything."""
     faults: tuple[Lane, ...]
     alerts: tuple[Lane, ...]
     plots: tuple[Plot, ...]
+    signs: tuple[Mark, ...] = ()
+    """Stages of all alerts that are drawn across the curves."""
 
 
 def alarm_scene(evidence: Evidence) -> Scene:
@@ -149,8 +152,17 @@ def _scene(title: str, evidence: Evidence, *, lanes: tuple[Lane, ...], plots: tu
     zero = zero_of(evidence)
     start, end = evidence.start - zero, max(evidence.end, evidence.start + 1.0) - zero
     faults = _fault_lanes(evidence, zero)
-    bands = joined(bar for lane in faults for bar in lane.bars if bar.kind == "fault")
-    return Scene(title, start, end, time_ticks(start, end), bands, faults, lanes, plots)
+    bands = tuple(
+        Bar(bar.start, bar.end, "fault", lane.title)
+        for lane in faults
+        for bar in joined(bar for bar in lane.bars if bar.kind == "fault")
+    )
+    outcomes = evidence.run.outcomes[:MOST_LANES]
+    signs = sorted(
+        (mark for outcome in outcomes for mark in _marks(outcome, zero) if mark.stage in SIGNS and mark.at <= end),
+        key=lambda mark: (mark.at, mark.number),
+    )
+    return Scene(title, start, end, time_ticks(start, end), bands, faults, lanes, plots, tuple(signs))
 
 
 def _fault_lanes(evidence: Evidence, zero: float) -> tuple[Lane, ...]:

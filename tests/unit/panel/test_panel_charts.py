@@ -13,6 +13,7 @@ from faults.drills.wire import StageTimes
 from panel import charts, formats, queries, spans
 from panel.lives import AlertLife, stage_chart, trend_chart
 from panel.queries import SIGNALS, Band, Board, SignalSeries
+from panel.timeline.story import Dot, Story
 from stack.clients.jaeger import Span, SpanEvent, Trace
 
 START, END = 1_700_000_000.0, 1_700_000_300.0
@@ -23,7 +24,7 @@ def board(*latest: float | None) -> Board:
     series = tuple(
         SignalSeries(signal, START, 1.0, (value,) * 301) for signal, value in zip(SIGNALS, latest, strict=True)
     )
-    return Board(START, END, series, (), service_up=True)
+    return Board(START, END, series, service_up=True)
 
 
 def span(span_id: str, parent: str | None, name: str, start: float, length: float, **more: object) -> Span:
@@ -37,7 +38,7 @@ def test_signals_share_an_axis_and_a_band_crosses_all_of_them() -> None:
     """Five lines, one shape per band over the whole height, one label per kind."""
     records = [fault("a", "error", START + 50, 60, ended_at=START + 80), fault("b", "error", START + 200, 600)]
     bands = queries.fault_bands(records, (), START, END)
-    figure = charts.signal_chart(board(5.0, 0.1, 0.01, 0.9, 0.0), bands)
+    figure = charts.signal_chart(board(5.0, 0.1, 0.01, 0.9, 0.0), Story(START, END, bands))
     assert len(figure.data) == len(SIGNALS)
     assert [(shape.yref, shape.y0, shape.y1) for shape in figure.layout.shapes] == [("paper", 0, 1)] * 2
     assert figure.layout.shapes[0].x1 == formats.wall(END)
@@ -47,14 +48,14 @@ def test_signals_share_an_axis_and_a_band_crosses_all_of_them() -> None:
 
 def test_an_axis_grows_in_steps_and_a_share_never_passes_one() -> None:
     """A quiet signal keeps its least height; a large one doubles it; shares end at 105 %."""
-    figure = charts.signal_chart(board(7.3, 0.9, None, 0.2, 0.001), ())
+    figure = charts.signal_chart(board(7.3, 0.9, None, 0.2, 0.001))
     tops = [axis.range[1] for axis in figure.select_yaxes()]
     assert tops == [8.0, 1.05, 0.05, 1.0, 0.1]
 
 
 def test_missing_values_leave_holes() -> None:
     """A moment without a value is no zero."""
-    figure = charts.signal_chart(board(5.0, None, None, None, None), ())
+    figure = charts.signal_chart(board(5.0, None, None, None, None))
     assert set(figure.data[1].y) == {None}
     assert figure.data[1].connectgaps is not True
 
@@ -68,7 +69,12 @@ def test_stages_become_bars_and_marks() -> None:
     open_ended = StageTimes(pending=START + 100)
     lives = [AlertLife("HighErrorRate", done, END), AlertLife("HighLatency", open_ended, END)]
     figure = stage_chart(lives, (), START, END)
-    bars = {(bar.y[0], bar.name): bar.x[0] / 1000 for bar in figure.data if bar.type == "bar"}
+    bars = {
+        (alert, bar.name): length / 1000
+        for bar in figure.data
+        if bar.type == "bar"
+        for alert, length in zip(bar.y, bar.x, strict=True)
+    }
     assert bars == {
         ("HighErrorRate", "pending"): 20.0,
         ("HighErrorRate", "firing"): 30.0,
@@ -76,7 +82,7 @@ def test_stages_become_bars_and_marks() -> None:
     }
     marks = {trace.name for trace in figure.data if trace.type == "scatter"}
     assert marks == {"condition true", "received", "delivered", "resolved"}
-    named = [trace.name for trace in figure.data if trace.showlegend]
+    named = [trace.name for trace in figure.data]
     assert sorted(named) == sorted(set(named))
 
 
@@ -119,12 +125,24 @@ def test_the_packed_plotly_unpacks_to_the_installed_one() -> None:
 
     template = Path(plots.__file__).with_name("plot_engine.js").read_text(encoding="utf-8")
     before, after = template.split(plots.PLACE)
-    script = plots.engine_script()
-    assert script.startswith(before)
-    assert script.endswith(after)
-    packed = script.removeprefix(before).removesuffix(after)
+    own, _, rest = plots.engine_script().partition(before)
+    assert "function show(host)" in own
+    assert rest.endswith(after)
+    packed = rest.removesuffix(after)
     assert gzip.decompress(base64.b64decode(packed)).decode() == get_plotlyjs()
     assert len(packed) < 2_500_000
+
+
+def test_single_requests_stand_on_the_latency_row_and_carry_their_trace() -> None:
+    """A point has its trace's id; one above the axis stands at its end and keeps its true value for the data."""
+    figure = charts.signal_chart(
+        board(5.0, 0.1, 0.01, 0.9, 0.0), None, [Dot(START + 5, 1.5, "ab"), Dot(START, 0.02, "c")]
+    )
+    points = next(trace for trace in figure.data if trace.mode == "markers")
+    assert points.yaxis == next(trace.yaxis for trace in figure.data if trace.name == "Latency p95")
+    assert list(points.customdata) == ["ab", "c"]
+    assert max(points.y) < 0.05
+    assert list(points.meta["values"]) == [1.5, 0.02]
 
 
 def test_damaged_parentage_loses_no_span() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from faults.base import Effect
 from panel import proof, queries
 from panel.queries import SIGNALS, Band
+from panel.timeline.range import TimeRange, usual
 from stack.clients.prometheus import PrometheusClient, Series
 from stack.endpoints import Endpoints
 from stack.errors import SourceUnreachable
@@ -40,24 +41,39 @@ def test_the_board_lies_on_one_grid_that_ends_now() -> None:
     def value(expr: str, at: float) -> float | None:
         if "5.." in expr:
             return math.nan
-        return None if at == 1_700_000_000 - 3.5 else at
+        return None if at == 1_700_000_000 - 3 else at
 
     with speaking(World(value=value, up=True)) as offset:
-        board = queries.read_board(PrometheusClient(Endpoints(offset).url("prometheus")), WORKSHOP, now)
+        prometheus = PrometheusClient(Endpoints(offset).url("prometheus"))
+        board = queries.read_board(prometheus, WORKSHOP, now, usual(WORKSHOP))
     assert (board.start, board.end) == (1_700_000_000 - 300, 1_700_000_000)
     assert board.service_up is True
     rate, errors = board.series[0], board.series[1]
-    assert len(rate.values) == 601
+    assert len(rate.values) == 301
     assert rate.values[0] == board.start
-    assert rate.values[-8] is None
+    assert rate.values[-4] is None
     assert rate.latest == board.end
     assert set(errors.values) == {None}
 
 
 def test_a_prometheus_that_is_gone_is_a_typed_error() -> None:
     """Without a server the board cannot be read, and the error says so."""
-    with speaking(World(), frozenset({"prometheus"})) as offset, pytest.raises(SourceUnreachable):
-        queries.read_board(PrometheusClient(Endpoints(offset).url("prometheus")), PRODUCTION, 1.7e9)
+    with speaking(World(), frozenset({"prometheus"})) as offset:
+        prometheus = PrometheusClient(Endpoints(offset).url("prometheus"))
+        with pytest.raises(SourceUnreachable):
+            queries.read_board(prometheus, PRODUCTION, 1.7e9, usual(PRODUCTION))
+
+
+@pytest.mark.parametrize("pace", PACES.values(), ids=lambda pace: pace.name)
+def test_over_long_ranges_no_moment_is_left_out(pace: Pace) -> None:
+    """Where a step is longer than the usual window, rates are taken over the whole step."""
+    week = TimeRange(last_s=7 * 86_400.0).grid(pace, 1.7e9)
+    for signal in SIGNALS:
+        expr = queries.scaled(queries.widened(signal.promql, pace, week.step_s), pace)
+        windows = [parse_duration(part.split("]")[0]) for part in expr.split("[")[1:]]
+        assert windows
+        assert all(window == pytest.approx(week.step_s, rel=0.01) for window in windows)
+        assert queries.widened(signal.promql, pace, pace.interval_s) == signal.promql
 
 
 def test_stretches_end_at_holes() -> None:
