@@ -28,9 +28,9 @@ def page() -> None:
     who, when, what = st.columns([1, 1, 2])
     known = sources.journal.get(Look()).value or []
     actors = sorted({each.actor for each in known})
-    actor = who.selectbox("Who", [_ANYONE, *actors], key="journal-actor")
-    span = when.selectbox("When", list(_SPANS), key="journal-span")
-    words = what.text_input("Contains", key="journal-words", placeholder="an action, a fault, a drill…")
+    actor = who.selectbox("Who", [_ANYONE, *actors], key="actor", bind="query-params")
+    span = when.selectbox("When", list(_SPANS), key="when", bind="query-params")
+    words = what.text_input("Contains", key="words", bind="query-params", placeholder="an action, a fault, a drill…")
     look = Look(_SPANS[span], "" if actor == _ANYONE else actor)
     widgets.live(sources, lambda: _lines(sources, look, words))
 

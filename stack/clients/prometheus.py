@@ -61,6 +61,12 @@ class PrometheusClient(Client):
         """Return whether it serves queries; nobody there is ``False``."""
         return self._source.answers("/-/ready")
 
+    def reload(self) -> None:
+        """Have it read its configuration and rules anew; raise ``UnexpectedAnswer`` where it refuses them."""
+        answer = self._source.post("/-/reload")
+        if answer.is_error:
+            raise self._source.unexpected(answer, "it did not reload")
+
     def query(self, expr: str, at: float | None = None) -> tuple[Sample, ...]:
         """Return the value of ``expr`` at ``at`` (``None``: now), one sample per series; a scalar has no labels."""
         match self._ask("/api/v1/query", _instant(expr, at), _QUERY, expr):

@@ -19,6 +19,7 @@ from stack.tracestore.errors import StoreUnavailable
 from stack.tracestore.guard import LoopbackOnly
 from stack.tracestore.jaeger_v3 import PREFIX as V3_PREFIX
 from stack.tracestore.jaeger_v3 import create_v3_routes, failed
+from stack.tracestore.log_api import create_log_routes
 from stack.tracestore.page.frame import message
 from stack.tracestore.page.handlers import create_page_routes
 from stack.tracestore.query import create_routes, envelope, unavailable
@@ -53,6 +54,7 @@ def create_app(
         routes=[
             *create_v3_routes(store, metrics),
             *create_routes(store, now),
+            *create_log_routes(store, now),
             *create_page_routes(store, now),
             Route("/health", probes.health),
             Route("/metrics", probes.metrics),

@@ -45,11 +45,14 @@ class LogRecord:
 class LogQuery:
     """What a search asks for. Times in nanoseconds, bounds inclusive.
 
-    ``text`` must occur, letter by letter, in a string of the record: its body or the value of an attribute.
+    ``text`` must occur, letter by letter, in a string of the record: its body or the value of an attribute. Of
+    ``attributes`` the record must have every one; their values compare as text. An empty ``trace_id`` is any.
     """
 
     service: str | None = None
     text: str = ""
+    trace_id: bytes = b""
+    attributes: tuple[tuple[str, str], ...] = ()
     severity_min: int = 0
     start_ns: int | None = None
     end_ns: int | None = None
@@ -70,10 +73,10 @@ def logs_of(connection: sqlite3.Connection, trace_id: bytes) -> tuple[LogRecord,
     )
     found: dict[tuple[str, bytes], LogRecord] = {}
     for (body,) in rows:
-        for resource, scope, message in _messages(unpacked(body)):
+        for resource, scope, message in messages(unpacked(body)):
             if message.trace_id == trace_id:
                 key = service_of(resource.resource.attributes), message.SerializeToString()
-                found.setdefault(key, _record(resource, scope, message))
+                found.setdefault(key, record_of(resource, scope, message))
     return tuple(sorted(found.values(), key=lambda record: record.time_unix_nano))
 
 
@@ -84,28 +87,28 @@ def search_logs(connection: sqlite3.Connection, query: LogQuery) -> tuple[LogRec
     text = query.text.encode("utf-8", "surrogatepass")
     found: dict[tuple[str, bytes], tuple[int, ResourceLogs, str, LogMessage]] = {}
     threshold_ns = -1
-    for last_ns, compressed in _candidates(connection, query):
+    for last_ns, compressed in candidates(connection, query):
         if len(found) >= query.limit and last_ns < threshold_ns:
             break
         body = unpacked(compressed)
         if text not in body:
             continue
-        for resource, scope, message in _messages(body):
+        for resource, scope, message in messages(body):
             time_ns = logged_ns(message)
-            if time_ns >= threshold_ns and _matches(resource, message, time_ns, query):
+            if time_ns >= threshold_ns and matches(resource, message, time_ns, query):
                 key = service_of(resource.resource.attributes), message.SerializeToString()
                 found.setdefault(key, (time_ns, resource, scope, message))
         if len(found) >= query.limit:
             found = dict(heapq.nlargest(query.limit, found.items(), key=lambda item: item[1][0]))
             threshold_ns = min(time_ns for time_ns, *_ in found.values())
     newest = sorted(found.values(), key=lambda item: item[0], reverse=True)
-    return tuple(_record(resource, scope, message) for _, resource, scope, message in newest)
+    return tuple(record_of(resource, scope, message) for _, resource, scope, message in newest)
 
 
-def _candidates(connection: sqlite3.Connection, query: LogQuery) -> Iterator[tuple[int, bytes]]:
-    """Yield the bodies of blocks whose bounds allow a match, with their newest time, the newest first."""
+def candidates(connection: sqlite3.Connection, query: LogQuery) -> Iterator[tuple[int, bytes]]:
+    """Yield the compressed bodies of blocks that may hold a match, with their newest time, the newest first."""
     conditions = ["last_ns >= ?", "first_ns <= ?", "severest >= ?"]
-    arguments: list[str | int] = [
+    arguments: list[str | int | bytes] = [
         query.start_ns or 0,
         _FOREVER_NS if query.end_ns is None else query.end_ns,
         query.severity_min,
@@ -113,6 +116,9 @@ def _candidates(connection: sqlite3.Connection, query: LogQuery) -> Iterator[tup
     if query.service is not None:
         conditions.append("service = ?")
         arguments.append(query.service)
+    if query.trace_id:
+        conditions.append("block_id IN (SELECT block_id FROM trace_block WHERE trace_id = ?)")
+        arguments.append(query.trace_id)
     blocks = connection.execute(
         f"SELECT block_id, max(last_ns) AS newest FROM log_entry WHERE {' AND '.join(conditions)}"  # noqa: S608 - ours
         " GROUP BY block_id ORDER BY newest DESC",
@@ -124,7 +130,8 @@ def _candidates(connection: sqlite3.Connection, query: LogQuery) -> Iterator[tup
             yield last_ns, row[0]
 
 
-def _messages(body: bytes) -> Iterator[tuple[ResourceLogs, str, LogMessage]]:
+def messages(body: bytes) -> Iterator[tuple[ResourceLogs, str, LogMessage]]:
+    """Yield the records in a block's body, each with its resource and the name of its scope."""
     data = LogsData()
     data.ParseFromString(body)
     for resource in data.resource_logs:
@@ -133,13 +140,20 @@ def _messages(body: bytes) -> Iterator[tuple[ResourceLogs, str, LogMessage]]:
                 yield resource, scope.scope.name, message
 
 
-def _matches(resource: ResourceLogs, message: LogMessage, time_ns: int, query: LogQuery) -> bool:
+def matches(resource: ResourceLogs, message: LogMessage, time_ns: int, query: LogQuery) -> bool:
+    """Say whether a record is what ``query`` asks for."""
     if message.severity_number < query.severity_min or time_ns < (query.start_ns or 0):
         return False
     if query.end_ns is not None and time_ns > query.end_ns:
         return False
     if query.service is not None and service_of(resource.resource.attributes) != query.service:
         return False
+    if query.trace_id and message.trace_id != query.trace_id:
+        return False
+    if query.attributes:
+        known = {pair.key: text_of(value_of(pair.value)) for pair in message.attributes}
+        if any(known.get(key) != wanted for key, wanted in query.attributes):
+            return False
     return not query.text or any(query.text in text for text in _strings(message.body, message.attributes))
 
 
@@ -158,7 +172,8 @@ def _strings(value: AnyValue, pairs: Iterable[KeyValue] = ()) -> Iterator[str]:
         yield from _strings(pair.value)
 
 
-def _record(resource: ResourceLogs, scope: str, message: LogMessage) -> LogRecord:
+def record_of(resource: ResourceLogs, scope: str, message: LogMessage) -> LogRecord:
+    """Return a record as it is given out."""
     attributes = values_of(resource.resource.attributes)
     attributes.pop("service.name", None)
     return LogRecord(
