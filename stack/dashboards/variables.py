@@ -6,7 +6,7 @@ Pure: what is asked, over which time range, at which step and pace, is given in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -66,8 +66,13 @@ BUILT_IN = tuple(View(1.0, 1.0, 1.0).built_in())
 
 def substituted(expr: str, dashboard: Dashboard, view: View) -> str:
     """Return ``expr`` of ``dashboard`` as Prometheus takes it. Raises ``UnknownVariable`` and ``UnknownFormat``."""
+    return filled(expr, dashboard.variables, view)
+
+
+def filled(expr: str, variables: Iterable[Variable], view: View) -> str:
+    """Return ``expr`` with ``variables`` and Grafana's own put in. Raises ``UnknownVariable`` and ``UnknownFormat``."""
     built_in = view.built_in()
-    own = {variable.name: variable for variable in dashboard.variables if variable.kind is VariableKind.QUERY}
+    own = {variable.name: variable for variable in variables if variable.kind is VariableKind.QUERY}
 
     def value(match: re.Match[str]) -> str:
         name = match["plain"] or match["braced"]
