@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -14,24 +13,20 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from faults.drills.check.cache import Cache, cache_folder
 from faults.drills.check.check import Options, check
-from faults.drills.check.curve import Curves, Search, curves_of
 from faults.drills.check.curve_page import curve_csv, curve_html
 from faults.drills.check.curve_picture import curve_picture
-from faults.drills.check.curve_search import chosen_alerts, only, varied
+from faults.drills.check.curve_search import varied
+from faults.drills.check.curve_tries import CurveOptions, tried_curves
 from faults.drills.check.engine import engine_name
-from faults.drills.check.horizon import horizon_of
 from faults.drills.check.matrix import matrix_of
 from faults.drills.check.matrix_expected import library_expectations, read_expectations
 from faults.drills.check.matrix_page import matrix_csv, matrix_html
 from faults.drills.check.matrix_picture import matrix_picture
-from faults.drills.check.mix import models_of
 from faults.drills.check.rulefiles import load_rule_files
-from faults.drills.check.scenarios import steady
 from faults.drills.check.sweep import Progress as HowFar
 from faults.drills.check.sweep import Sweeper
 from faults.drills.check.tried import Tried
 from faults.drills.check.workers import Backend
-from faults.drills.judge.selection import series_names
 from faults.drills.virtual.scenario import Scenario
 from panel.commands.console import ERRORS, OUT, CommandError, seconds
 from panel.commands.curve_table import draw_curves
@@ -142,44 +137,24 @@ def perform_curve(
     files: Mapping[str, Path | None],
 ) -> None:
     """Try the rules with one fault at many intensities and show how long each alert takes; ends with the status."""
-    began = time.monotonic()
     asked.check()
     wanted = _wanted(files)
-    fault, least, most = varied(wish.fault, parameter=wish.parameter, least=wish.least, most=wish.most)
-    loaded = load_rule_files(rules)
-    chosen = only(loaded, chosen_alerts(loaded, alerts))
-    horizon = horizon_of(chosen, for_s=asked.for_s)
-    metrics, models = series_names(chosen), models_of(chosen, asked.dialect)
-    base = steady(horizon.calm_s, seed=asked.seed, dialect=asked.dialect, metrics=metrics, models=models)
-    base = replace(base, burn_s=horizon.burn_s, recovery_s=horizon.recovery_s)
-    notes: dict[str, None] = {}
-    with _sweeper(asked) as sweeper, _bar(quiet=asked.as_json) as tell:
-
-        def attempt(scenarios: Sequence[Scenario]) -> Iterator[Tried]:
-            for one in sweeper.sweep(scenarios, chosen, sides=False, on_progress=tell):
-                notes.update(dict.fromkeys(one.notes))
-                yield one
-
-        search = Search(
-            base, fault, least, most, wish.points, wish.resolution, asked.all_seeds, at_once=sweeper.at_once
-        )
-        curves = curves_of(search, chosen_alerts(chosen, ()), attempt)
-    found = Curves(
-        files=[str(file.path) for file in loaded],
-        dialect=asked.dialect,
-        fault=fault.name,
-        parameter=search.intensity.name,
-        unit=search.intensity.unit,
-        resolution=wish.resolution,
-        curves=curves,
-        calm_s=horizon.calm_s,
-        burn_s=horizon.burn_s,
-        recovery_s=horizon.recovery_s,
-        seeds=list(asked.all_seeds),
-        engine=engine_name(),
-        notes=list(notes),
-        took_s=time.monotonic() - began,
+    options = CurveOptions(
+        wish.fault,
+        wish.parameter,
+        wish.least,
+        wish.most,
+        wish.points,
+        wish.resolution,
+        tuple(alerts),
+        asked.dialect,
+        asked.for_s,
+        asked.all_seeds,
     )
+    varied(wish.fault, parameter=wish.parameter, least=wish.least, most=wish.most)  # said before any file is read
+    loaded = load_rule_files(rules)
+    with _sweeper(asked) as sweeper, _bar(quiet=asked.as_json) as tell:
+        found = tried_curves(loaded, options, sweeper, on_progress=tell)
     bodies: Bodies = {
         "html": lambda: curve_html(found).encode(),
         "csv": lambda: curve_csv(found).encode(),
@@ -187,7 +162,7 @@ def perform_curve(
         "svg": lambda: curve_picture(found, "svg"),
     }
     _show(asked, found.model_dump_json(), draw_curves(found), wanted, bodies)
-    raise typer.Exit(0 if any(curve.fired for curve in curves) else 1)
+    raise typer.Exit(0 if any(curve.fired for curve in found.curves) else 1)
 
 
 def _names(faults: str | None) -> tuple[str, ...] | None:

@@ -12,7 +12,6 @@ from faults.drills.check.verdicts import closest_words
 from faults.drills.lint.finding import Finding
 from faults.drills.report import amounts
 from faults.drills.report.markup import (
-    Cell,
     Html,
     code_block,
     figures,
@@ -24,7 +23,7 @@ from faults.drills.report.markup import (
 )
 
 _KINDS = {Verdict.FIRES.value: "good", phrases.NOISE: "bad", Verdict.CANNOT_FIRE.value: "bad"}
-_MEANINGS = (
+MEANINGS = (
     ("fires", "it fired for at least one of the faults that were tried, and was silent before"),
     (phrases.NOISE, "it fires without any fault"),
     ("cannot fire", "proved from its expression, or from an inventory that was declared complete"),
@@ -32,6 +31,7 @@ _MEANINGS = (
     ("insufficient history", "it looks back further than what was recorded"),
     ("not covered", "its series are not among those that were recorded: nothing was learnt of it"),
 )
+RESPONSE_HEAD = ("scenario", "fired", "after", "resolved after", "told after", "again", "nearest value", "why not")
 
 
 def html(result: CheckResult) -> str:
@@ -74,7 +74,7 @@ def _body(result: CheckResult) -> Iterator[str]:
         yield heading(2, "What to know of it")
         yield f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in result.notes)}</ul>"
     yield heading(2, "What the verdicts say")
-    yield table(("verdict", "meaning"), _MEANINGS, kinds=("name", "long"), label="verdicts")
+    yield table(("verdict", "meaning"), MEANINGS, kinds=("name", "long"), label="verdicts")
     yield "<footer>Made by Firedrill. Every rule was evaluated by Prometheus itself, as it is written.</footer>"
 
 
@@ -112,9 +112,8 @@ def _alert(index: int, alert: AlertResult) -> Iterator[str]:
     yield paragraph(alert.reason)
     yield code_block(alert.expr)
     if alert.responses:
-        head = ("scenario", "fired", "after", "resolved after", "told after", "again", "nearest value", "why not")
         kinds = ("name", "n", "n", "n", "n", "n", "n", "long")
-        body = table(head, [_response(one) for one in alert.responses], kinds=kinds, label=alert.place.rule)
+        body = table(RESPONSE_HEAD, [response_row(one) for one in alert.responses], kinds=kinds, label=alert.place.rule)
         yield folded("In each scenario", body, is_open=alert.verdict is not Verdict.FIRES)
     if alert.episodes:
         times = [
@@ -130,7 +129,8 @@ def _alert(index: int, alert: AlertResult) -> Iterator[str]:
         yield table(columns, times, kinds=("long", "n", "n", "n"), label="when it would have fired")
 
 
-def _response(one: Response) -> tuple[Cell, ...]:
+def response_row(one: Response) -> tuple[str, ...]:
+    """Return what an alert did in one scenario, under ``RESPONSE_HEAD``; plain text, not escaped."""
     return (
         one.scenario,
         f"{one.fired} of {one.tries}",

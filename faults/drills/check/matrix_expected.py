@@ -104,10 +104,16 @@ def read_expectations(path: Path, alerts: Iterable[str]) -> Expectations:
     source = str(path)
     try:
         text = path.read_text(encoding="utf-8")
-        root = document.compose(text, source)
-        table = _TABLE.validate_python(yaml.safe_load(text))
     except (OSError, UnicodeDecodeError) as problem:
         raise BadExpectations(source, [f"it cannot be read: {problem}"]) from None
+    return expectations_in(text, source, alerts)
+
+
+def expectations_in(text: str, source: str, alerts: Iterable[str]) -> Expectations:
+    """Return the table in the YAML ``text``, which errors call ``source``; raise ``BadExpectations``."""
+    try:
+        root = document.compose(text, source)
+        table = _TABLE.validate_python(yaml.safe_load(text))
     except BadDrill as refused:
         raise BadExpectations(source, refused.problems) from None
     except ValidationError as error:

@@ -41,7 +41,7 @@ def _body(matrix: Matrix) -> Iterator[str]:
             ("redundant alerts", str(len(matrix.redundant))),
         )
     )
-    yield from _grid(matrix)
+    yield from grid(matrix)
     said = " ".join(f"<span><b>{escape(sign)}</b> {escape(meaning)}</span>" for sign, meaning in words.legend(matrix))
     yield f'<div class="legend">{said}</div>'
     yield paragraph("Times are minutes:seconds from the fault to firing, over all phases and seeds.", "soft")
@@ -58,7 +58,8 @@ def _body(matrix: Matrix) -> Iterator[str]:
     yield f"<footer>Made by Firedrill on a virtual clock.{escape(engine)} Rules: {rules}.</footer>"
 
 
-def _grid(matrix: Matrix) -> Iterator[str]:
+def grid(matrix: Matrix) -> Iterator[str]:
+    """Yield the HTML of the table of alerts and faults; its look is that of the page it stands in."""
     head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in matrix.scenarios)
     yield '<div class="wide" tabindex="0" role="region" aria-label="alerts and faults"><table class="matrix">'
     yield f'<thead><tr><th scope="col">alert</th>{head}</tr></thead><tbody>'
