@@ -101,12 +101,13 @@ def render(
         endpoints,
         pace.scale(interval_s),
         labels=(labels or ExternalLabels()).as_mapping(),
-        rules=sorted(rules),
+        rules=[*sorted(rules), practice_files(home)],
         scrapes=[scrape(endpoints, job, *targets(name, workers)) for job, name in jobs.items()],
     )
     alertmanager_text = alertmanager_yml(endpoints, pace, home.token_file)
     home.token()
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(practice_files(home).parent, ignore_errors=True)
     for path, text in rules.items():
         replace_file(path, text)
     replace_file(alertmanager, HEADER.format(remark.format("stack/configuration.py")) + alertmanager_text)
@@ -114,6 +115,11 @@ def render(
     for stale in set(folder.glob("*.yml")) - set(rules):
         stale.unlink(missing_ok=True)
     return Rendered(prometheus, alertmanager, tuple(sorted(rules)))
+
+
+def practice_files(home: Home) -> Path:
+    """Return the pattern of further rule files, which a workshop adds and takes away while Prometheus runs."""
+    return home.run / "rules" / "practice" / "*.yml"
 
 
 def render_grafana(home: Home) -> None:

@@ -19,7 +19,15 @@ from stack.locks import FileLock
 from stack.packages import PackageFailed, fetch_package
 from stack.releases import DownloadFailed
 
-__all__ = ["ProgramMissing", "find_chromium", "find_program", "install_chromium", "locate", "provision"]
+__all__ = [
+    "ProgramMissing",
+    "fetch_bundle",
+    "find_chromium",
+    "find_program",
+    "install_chromium",
+    "locate",
+    "provision",
+]
 
 WAIT_FOR_OTHERS_S = 900.0
 
@@ -84,7 +92,7 @@ def provision(
         for name in missing:
             installed = store.find(name)  # by its bundle, fetched a moment ago by us or by another process
             if installed is None:
-                tried = _fetch(bundle_of(name), store, mirror, on_progress)
+                tried = fetch_bundle(bundle_of(name), store, mirror, on_progress)
                 installed = store.find(name)
                 if installed is None:
                     raise ProgramMissing([name], ["PATH", str(store.root), *tried])
@@ -106,8 +114,11 @@ def _take_turns(lock: FileLock, on_progress: OnProgress, name: str) -> None:
             raise ProgramMissing([name], [f"another process has been fetching for {WAIT_FOR_OTHERS_S:g} s"])
 
 
-def _fetch(bundle: Bundle, store: Cache, mirror: str | None, on_progress: OnProgress) -> list[str]:
-    """Fetch ``bundle`` from the first source that has it; return in words what failed before."""
+def fetch_bundle(bundle: Bundle, store: Cache, mirror: str | None, on_progress: OnProgress) -> list[str]:
+    """Fetch ``bundle`` into ``store`` from the first source that has it; return in words what failed before.
+
+    Raises ``ChecksumMismatch``. Nothing is in ``store`` where all failed.
+    """
     tried: list[str] = []
     try:
         fetch_release(bundle, store, mirror=mirror, on_progress=on_progress)

@@ -45,7 +45,7 @@ def _row(
 BASE = _row("base", "service")
 COMPONENTS = (BASE, _row("top", "conductor", needs=("base",)), _row("side", "panel", uses=("top",)))
 DEAF = (_row("base", "service", "deaf"), _row("top", "conductor", "deaf", needs=("base",)))
-SICK = (BASE, _row("top", "conductor", "sick", deadline_s=1.0))
+SICK = (BASE, _row("top", "conductor", "sick", deadline_s=3.0))
 BROKEN = (BASE, _row("top", "conductor", "broken"))
 BRIEF = (BASE, _row("top", "conductor", "brief"))
 

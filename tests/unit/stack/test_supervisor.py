@@ -103,7 +103,7 @@ def test_nothing_survives_a_killed_supervisor(home: Home, offset: int) -> None:
 @pytest.mark.parametrize(
     ("table", "reason", "words"),
     [
-        ("SICK", "not ready within 1 s: /health answers 503, not 200", "top speaking"),
+        ("SICK", "not ready within 3 s: /health answers 503, not 200", "top speaking"),
         ("BROKEN", "ended with exit code 7", "the moon is in the wrong house"),
     ],
 )
