@@ -8,7 +8,9 @@ import typer
 
 from faults.errors import FaultError
 from panel.commands import (
+    access,
     agreement,
+    bundle,
     check,
     curve,
     drill_files,
@@ -18,6 +20,7 @@ from panel.commands import (
     matrix,
     measure,
     report,
+    screenshot,
     stack,
     suite,
     train,
@@ -37,6 +40,8 @@ app = typer.Typer(
 )
 for command in (stack.up, stack.down, stack.status, stack.logs, stack.doctor):
     app.command(rich_help_panel="Stack")(command)
+app.command(rich_help_panel="Stack")(bundle.bundle)
+app.command(rich_help_panel="Stack")(access.access)
 app.add_typer(fault.app, name="fault", rich_help_panel="Drills")
 app.add_typer(drill_files.app, name="drill", rich_help_panel="Drills")
 app.add_typer(report.app, name="report", rich_help_panel="Drills")
@@ -46,6 +51,7 @@ app.command(rich_help_panel="Drills")(curve.curve)
 app.command(rich_help_panel="Drills")(agreement.agree)
 app.command(rich_help_panel="Drills")(why.why)
 app.command(rich_help_panel="Drills")(journal.journal)
+app.command(rich_help_panel="Stack")(screenshot.screenshot)
 app.command(rich_help_panel="Service")(train.train)
 app.command(rich_help_panel="Service", context_settings={**load.PASS_ON, "help_option_names": []})(load.load)
 app.command("test", rich_help_panel="Development", context_settings=dict(load.PASS_ON))(suite.run_everything)

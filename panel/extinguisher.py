@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from faults.drills.wire import ResetProof
-from panel import formats, markup, widgets
+from panel import formats, markup, roles, widgets
 from panel.sources import ACTOR, Sources
 
 _KEPT = "reset-proof"
@@ -25,7 +25,12 @@ class Shown:
 def draw(sources: Sources) -> None:
     """Draw the button, and what its last press ended and proved."""
     if st.button(
-        "Put every fault out", type="primary", icon=":material/fire_extinguisher:", width="stretch", key="reset"
+        "Put every fault out",
+        type="primary",
+        icon=":material/fire_extinguisher:",
+        width="stretch",
+        key="reset",
+        **roles.acting(),
     ):
         proof = widgets.act(sources, lambda: sources.conductor.reset(actor=ACTOR))
         if proof is not None:

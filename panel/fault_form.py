@@ -8,7 +8,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from faults.base import FaultKind, FaultRequest, Place, Preset, Target
-from panel import formats, forms, widgets
+from panel import formats, forms, roles, widgets
 from panel.sources import ACTOR, Sources
 
 _EVERY = "every model"
@@ -84,7 +84,12 @@ def _form(sources: Sources, kind: FaultKind, preset: Preset, *, key: str) -> Non
         if kind.place == "service":  # elsewhere a fault acts as a whole: on no model, no endpoint, no share of calls
             target = _target(sources, kind, key=key)
             probability, ramp_s = _strength(kind, preset, key=key)
-        if not st.form_submit_button("Light the fault", type="primary", icon=":material/local_fire_department:"):
+        if not st.form_submit_button(
+            "Light the fault",
+            type="primary",
+            icon=":material/local_fire_department:",
+            **roles.acting(),
+        ):
             return
     try:
         request = FaultRequest(

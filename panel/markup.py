@@ -33,9 +33,9 @@ def stage_track(stages: StageTimes, since: float | None) -> str:
     return f'<ul class="fd-stages">{"".join(items)}</ul>'
 
 
-def component_cards(components: Iterable[ComponentStatus]) -> str:
-    """Return one card per component: state, link, uptime, memory, restarts."""
-    return f'<div class="fd-cards">{"".join(_card(component) for component in components)}</div>'
+def component_cards(components: Iterable[ComponentStatus], *, linked: bool = True) -> str:
+    """Return one card per component: state, link (where the viewer can follow one), uptime, memory, restarts."""
+    return f'<div class="fd-cards">{"".join(_card(component, linked=linked) for component in components)}</div>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: frozenset[int] = frozenset()) -> str:
@@ -60,10 +60,10 @@ def countdown_bar(left_s: float, whole_s: float, color: str) -> str:
     return f'<div class="fd-bar"><div style="width:{share * 100:.1f}%;background:{color}"></div></div>'
 
 
-def _card(component: ComponentStatus) -> str:
+def _card(component: ComponentStatus, *, linked: bool) -> str:
     look = theme.look(theme.COMPONENT_LOOKS, component.state)
     title = escape(component.title)
-    if component.url:
+    if component.url and linked:
         title = f'<a href="{escape(component.url)}" target="_blank" rel="noopener">{title}</a>'
     facts = [f"{name} {port}" for name, port in component.ports.items()]
     if component.uptime_s is not None and component.state == "ready":

@@ -45,8 +45,10 @@ class Reading(Generic[T]):
 class Feed(Generic[T]):
     """Reads one source, shares the answer, and survives the source's failures.
 
-    A read that fails is tried again after the time to live, or after twice as long as it took where that is longer,
-    so that a source that hangs does not make every refresh hang.
+    It asks at most once in each turn of ``ttl_s``, however many look. Turns end half-way between the looks of whoever
+    came first: one who looks again after ``ttl_s``, a little late or early, always gets a new answer, and others who
+    look in between share it. A read that fails is tried again after the time to live, or after twice as long as it
+    took where that is longer, so that a source that hangs does not make every refresh hang.
     """
 
     def __init__(
@@ -91,7 +93,8 @@ class Feed(Generic[T]):
             self._fail(f"{self._source} gave an answer that was not understood ({type(problem).__name__})", began)
         else:
             self._reading = Reading(self._source, value, self._clock())
-            self._due = began + self._ttl_s
+            in_turn = began - self._due < self._ttl_s
+            self._due = self._due + self._ttl_s if in_turn else began + self._ttl_s / 2
 
     def _fail(self, problem: str, began: float) -> None:
         now, last = self._clock(), self._reading

@@ -16,6 +16,7 @@ from faults.client import ConductorClient, ConductorRefused
 from faults.drills.report.batch import Batch, Case
 from faults.drills.wire import DrillInfo, DrillRun, DrillStart
 from faults.errors import FaultError
+from panel.access.guarded import Allow, everyone
 
 POLL_S = 0.5
 PATIENCE = 60
@@ -41,8 +42,10 @@ class Progress:
 class Rounds:
     """Runs one round at a time; every viewer sees the same one."""
 
-    def __init__(self, conductor: ConductorClient, actor: str, *, poll_s: float = POLL_S) -> None:
-        self._conductor, self._actor, self._poll_s = conductor, actor, poll_s
+    def __init__(
+        self, conductor: ConductorClient, actor: str, *, poll_s: float = POLL_S, allow: Allow = everyone
+    ) -> None:
+        self._conductor, self._actor, self._poll_s, self._allow = conductor, actor, poll_s, allow
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._progress: Progress | None = None
@@ -53,7 +56,8 @@ class Rounds:
         return self._progress
 
     def start(self, drills: Sequence[DrillInfo], kinds: Mapping[str, FaultKind], seed: int | None) -> bool:
-        """Start a round over ``drills``; return False where one is under way already."""
+        """Start a round over ``drills``; return False where one is under way. Raises ``ReadOnly`` for a reader."""
+        self._allow()
         with self._lock:
             if self._progress is not None and not self._progress.over:
                 return False
@@ -65,7 +69,8 @@ class Rounds:
             return True
 
     def stop(self) -> None:
-        """Stop the round: the drill under way is aborted, those after it are not started."""
+        """Stop the round: the drill under way is aborted, no other is started. Raises ``ReadOnly`` for a reader."""
+        self._allow()
         self._stop.set()
 
     def _walk(self, drills: Sequence[DrillInfo], kinds: Mapping[str, FaultKind], seed: int | None) -> None:

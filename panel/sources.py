@@ -15,14 +15,27 @@ from faults.client import ConductorClient
 from faults.drills.evidence import Evidence
 from faults.drills.reasons import Why
 from faults.drills.wire import AlertStatus, DrillInfo, DrillRun, JournalEntry, Notification
+from panel.access.guarded import Allow, GuardedConductor, everyone
+from panel.access.store import AccessStore
+from panel.dashboards.feeds import DashboardFeeds
+from panel.drawings import Drawings
+from panel.logbook.feeds import Logbook
 from panel.proof import Movement, read_movement
 from panel.queries import Board, read_board, read_models
 from panel.readings import Feed, Feeds, Reading
+from panel.refresh import refresh_s
 from panel.rounds import Rounds
-from stack.clients.jaeger import JaegerClient, Trace, TraceLog
+from panel.rulebook.book import Rulebook
+from panel.timeline.dots import read_dots
+from panel.timeline.range import TimeRange, usual
+from panel.timeline.reading import Known, read_story
+from panel.timeline.story import Dot, Story
+from panel.tryout.feeds import Tryout
+from panel.workshop.feeds import WorkshopFeeds
+from stack.clients.jaeger import DEFAULT_LOOKBACK_S, JaegerClient, Trace, TraceLog
 from stack.clients.prometheus import PrometheusClient
 from stack.endpoints import Endpoints
-from stack.home import Home, endpoints_from_environment, pace_from_environment
+from stack.home import Home, endpoints_from_environment, pace_from_environment, workers_from_environment
 from stack.pace import Pace
 from stack.runtimes import read_status
 from stack.status import StackStatus
@@ -32,6 +45,9 @@ PROMETHEUS_TIMEOUT_S = 2.0
 CONDUCTOR_TIMEOUT_S = 5.0
 SLOW_S = 15.0
 """How long an answer that hardly ever changes is kept: fault kinds, drills, models."""
+
+EVER = TimeRange(last_s=DEFAULT_LOOKBACK_S)
+"""As far back as traces are looked for where nobody says how far."""
 
 T = TypeVar("T")
 
@@ -46,6 +62,7 @@ class TraceSearch:
     errors_only: bool = False
     min_duration_s: float = 0.0
     limit: int = 20
+    over: TimeRange = EVER
 
     @property
     def tags(self) -> dict[str, str]:
@@ -74,15 +91,33 @@ class Look:
 class Sources:
     """Every feed of the panel, and the clients that its buttons act through."""
 
-    def __init__(self, home: Home, endpoints: Endpoints, pace: Pace) -> None:
+    def __init__(
+        self, home: Home, endpoints: Endpoints, pace: Pace, *, allow: Allow = everyone, workers: int = 1
+    ) -> None:
         self.pace = pace
-        self.refresh_s = min(5.0, max(1.0, pace.interval_s / 3))
-        self.conductor = ConductorClient(endpoints.url("conductor"), home.token(), timeout_s=CONDUCTOR_TIMEOUT_S)
+        self.access = AccessStore(home)
+        self.allow = allow
+        self.refresh_s = refresh_s(pace)
+        self.conductor: ConductorClient = GuardedConductor(
+            endpoints.url("conductor"), home.token(), allow=allow, timeout_s=CONDUCTOR_TIMEOUT_S
+        )
         self._prometheus = PrometheusClient(endpoints.url("prometheus"), timeout_s=PROMETHEUS_TIMEOUT_S)
         self.traces = JaegerClient(endpoints.url("tracestore"), page_url=endpoints.link("tracestore"))
-        quick, prometheus, jaeger = self.refresh_s * 0.5, self._prometheus, self.traces
+        self._quick_s = self.refresh_s
+        quick, prometheus, jaeger = self._quick_s, self._prometheus, self.traces
         self.status: Feed[StackStatus] = Feed("the supervisor", lambda: read_status(home), ttl_s=2.0)
-        self.board: Feed[Board] = Feed("Prometheus", lambda: read_board(prometheus, pace, time.time()), ttl_s=quick)
+        self.drawings = Drawings()
+        self.board = self._board(usual(pace))
+        self.boards: Feeds[TimeRange, Board] = Feeds(
+            lambda over: self.board if over == usual(pace) else self._board(over), limit=16
+        )
+        self.story: Feeds[TimeRange, Story] = Feeds(
+            lambda over: self._over(over, quick, lambda now: read_story(prometheus, pace, over, now, self._known())),
+            limit=16,
+        )
+        self.dots: Feeds[TimeRange, tuple[Dot, ...]] = Feeds(
+            lambda over: self._over(over, 2 * quick, lambda now: read_dots(prometheus, over.grid(pace, now))), limit=16
+        )
         self.models: Feed[tuple[str, ...]] = Feed("Prometheus", lambda: read_models(prometheus), ttl_s=SLOW_S)
         self.kinds: Feed[list[FaultKind]] = self._conducted(self.conductor.kinds, SLOW_S)
         self.faults: Feed[list[FaultRecord]] = self._conducted(self.conductor.faults, quick)
@@ -107,7 +142,10 @@ class Sources:
                 lambda: self.conductor.journal(look.limit, since=_ago(look.last_s), actor=look.actor), quick
             )
         )
-        self.rounds = Rounds(self.conductor, ACTOR)
+        walker = ConductorClient(endpoints.url("conductor"), home.token(), timeout_s=CONDUCTOR_TIMEOUT_S)
+        self.rounds = Rounds(walker, ACTOR, allow=allow)
+        self.rulebook = Rulebook(home.artifacts, allow=allow)
+        self.workshop = WorkshopFeeds(home, endpoints, pace, self.conductor)
         self.services: Feed[tuple[str, ...]] = Feed("the trace store", jaeger.services, ttl_s=5.0)
         self.operations: Feeds[str, tuple[str, ...]] = Feeds(
             lambda service: Feed("the trace store", lambda: jaeger.operations(service), ttl_s=5.0)
@@ -121,11 +159,20 @@ class Sources:
         self.logs: Feeds[str, tuple[TraceLog, ...]] = Feeds(
             lambda trace_id: Feed("the trace store", lambda: jaeger.logs(trace_id), ttl_s=5.0)
         )
+        self.logbook = Logbook(endpoints, pace, quick_s=quick)
+        self.dashboards = DashboardFeeds(prometheus, pace, lambda: self.status.get().value)
+        self.tryout = Tryout(endpoints, workers, jaeger, self.logbook.client, quick_s=quick, allow=allow)
 
     @classmethod
-    def from_environment(cls) -> Sources:
-        """Return the sources of the stack that started this process."""
-        return cls(Home.from_environment(), endpoints_from_environment(), pace_from_environment())
+    def from_environment(cls, *, allow: Allow = everyone) -> Sources:
+        """Return the sources of the stack that started this process; ``allow`` says whether a viewer may act."""
+        return cls(
+            Home.from_environment(),
+            endpoints_from_environment(),
+            pace_from_environment(),
+            allow=allow,
+            workers=workers_from_environment(),
+        )
 
     def expire(self) -> None:
         """Ask the conductor anew at the next look: something was just lit, put out, started or aborted."""
@@ -136,6 +183,22 @@ class Sources:
     def readings(self) -> tuple[Reading[Board], Reading[list[FaultRecord]], Reading[tuple[str, ...]]]:
         """Return one reading per source, to say how fresh each is."""
         return self.board.get(), self.faults.get(), self.services.get()
+
+    def _over(self, over: TimeRange, quick_s: float, read: Callable[[float], T]) -> Feed[T]:
+        """Return a feed of what Prometheus says over a range; ``read`` is given the time."""
+        return Feed("Prometheus", lambda: read(time.time()), ttl_s=over.ttl_s(self.pace, quick_s, time.time()))
+
+    def _board(self, over: TimeRange) -> Feed[Board]:
+        return self._over(over, self._quick_s, lambda now: read_board(self._prometheus, self.pace, now, over))
+
+    def _known(self) -> Known:
+        """Return what the conductor says of faults and alerts, as far as it answers."""
+        return Known(
+            self.faults.get().value or (),
+            self.alerts.get().value or (),
+            self.notifications.get().value or (),
+            self.runs.get().value or (),
+        )
 
     def _conducted(self, read: Callable[[], T], ttl_s: float) -> Feed[T]:
         return Feed("the conductor", read, ttl_s=ttl_s)
@@ -150,6 +213,8 @@ class Sources:
             operation=search.operation or None,
             tags=search.tags,
             min_duration_s=search.min_duration_s or None,
+            start=time.time() - search.over.last_s if search.over.follows else search.over.start,
+            end=None if search.over.follows else search.over.end,
             limit=search.limit,
         )
 

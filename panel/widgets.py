@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from faults.base import FaultRecord
 from faults.drills.wire import AlertStatus
 from faults.errors import FaultError
-from panel import formats, lives, markup, plots, theme
+from panel import formats, lives, markup, plots, roles, theme
 from panel.forms import FormField
 from panel.proof import Proof
 from panel.queries import Band
@@ -56,8 +56,22 @@ def act(sources: Sources, action: Callable[[], T]) -> T | None:
         sources.expire()
 
 
+def confirmed(label: str, what: str, yes: str, *, key: str, icon: str | None = None) -> bool:
+    """Draw a button that says ``what`` exactly will happen and asks; return whether ``yes`` was pressed.
+
+    For what cannot be taken back. It is disabled, with the reason, for those who may not act.
+    """
+    refused = roles.reason()
+    with st.popover(label, icon=icon, disabled=refused is not None, help=refused, key=key):
+        st.markdown(what)
+        return st.button(yes, type="primary", key=f"{key}-yes")
+
+
 def strip(sources: Sources) -> None:
-    """Draw the line that every page begins with: the stack, how fresh each source is, the faults that are active."""
+    """Draw the line that every page begins with: the stack, how fresh each source is, the faults that are active.
+
+    A screen reader says what has changed in it, and does not count down with it.
+    """
     status = sources.status.get()
     state = status.value.state if status.value else "down"
     parts = [f"<b>Stack</b> {markup.chip(theme.look(theme.STACK_LOOKS, state))}"]
@@ -65,17 +79,25 @@ def strip(sources: Sources) -> None:
         parts.append(f"<span>{markup.text(sources.pace.name)} pace</span>")
     else:
         parts.append(f"<span>{markup.text(sources.pace.name)} pace: {sources.pace.factor:g} times faster</span>")
+    readings = sources.readings()
     parts += [
         f"<span>{markup.text(reading.source.removeprefix('the ').capitalize())} "
         f"{markup.chip(theme.look(theme.SOURCE_LOOKS, reading.state))}</span>"
-        for reading in sources.readings()
+        for reading in readings
     ]
     faults = sources.faults.get().value
+    active = [record for record in faults or () if record.state == "active"]
     if faults is not None:
-        active = [record for record in faults if record.state == "active"]
         words = ", ".join(f"{record.kind} {formats.countdown(record.ends_at - time.time())}" for record in active)
         parts.append(f"<b>Active: {markup.text(words)}</b>" if active else "<span>no fault active</span>")
-    st.markdown(f'<div class="fd-strip" role="status">{"".join(parts)}</div>', unsafe_allow_html=True)
+    kinds = ", ".join(sorted(record.kind for record in active))
+    aloud = [f"Stack {state}", f"active faults: {kinds}" if kinds else "no fault active"]
+    aloud += [f"{reading.source} {reading.state}" for reading in readings if reading.problem]
+    st.markdown(
+        f'<div class="fd-strip" role="group" aria-label="State of the stack">{"".join(parts)}</div>'
+        f'<div class="fd-aloud" role="status">{markup.text("; ".join(aloud))}.</div>',
+        unsafe_allow_html=True,
+    )
 
 
 def active_faults(sources: Sources, records: Iterable[FaultRecord], *, where: str) -> None:
@@ -96,7 +118,15 @@ def active_faults(sources: Sources, records: Iterable[FaultRecord], *, where: st
                 unsafe_allow_html=True,
             )
             key, args = f"{where}-out-{record.id}", (sources, record.id)
-            button.button("Put out", key=key, on_click=_put_out, args=args, width="stretch")
+            button.button(
+                "Put out",
+                key=key,
+                on_click=_put_out,
+                args=args,
+                width="stretch",
+                disabled=not roles.may_act(),
+                help=roles.reason(),
+            )
             if record.error:
                 st.warning(record.error)
 

@@ -1,6 +1,7 @@
 """How the tests are spread over pytest-xdist's workers: by group, from two ends; it never decides which tests run.
 
-A group stays on one worker, shares its fixtures and keeps its order: that of the mark ``xdist_group``, else the module.
+A group stays on one worker, shares its fixtures and keeps its order: that of the mark ``xdist_group``, else the module;
+all tests with a browser are one.
 A test with a stack of its own (the fixture ``fresh``) is a group by itself. Live tests mostly wait, the others mostly
 compute: half of the workers begin with the live ones, longest first, the rest at the other end of the queue.
 
@@ -23,10 +24,13 @@ from xdist.workermanage import WorkerController
 
 FOLDER = "firedrill_groups"
 """What the workers are handed under this name is the folder in which they leave their groups for the scheduler."""
-LONG_LIVE = ("test_drills", "test_panel", "test_supervision", "test_recovery", "test_fault_effects", "test_own_rules")
+LONG_LIVE = ("test_drills", "test_supervision", "test_recovery", "test_fault_effects", "test_own_rules")
 """The longest. A live module that is not named starts after these and before all that are not live."""
 HEAVY = ("test_bench_service", "test_panel_pages", "test_service_models", "test_service_curl", "test_suite")
 """Long ones that are not live, the longest first: it stands last in the queue, which is also taken from its end."""
+
+BROWSER = "browser"
+"""All that have a browser are one group: several browsers at once, without a graphics card, take the whole machine."""
 
 
 def group_of(item: pytest.Item) -> str:
@@ -34,14 +38,18 @@ def group_of(item: pytest.Item) -> str:
     named = item.get_closest_marker("xdist_group")
     if named is not None:
         return str(named.args[0] if named.args else named.kwargs["name"])
+    if item.get_closest_marker("browser") is not None:
+        return BROWSER
     if "fresh" in getattr(item, "fixturenames", ()):
         return item.nodeid
     return item.nodeid.partition("::")[0]
 
 
 def rank(item: pytest.Item) -> tuple[int, int]:
-    """Return a test's place in the queue: live ones in front, those that compute long at the end."""
+    """Return a test's place in the queue: with a browser first, then live ones; those that compute long at the end."""
     module = item.path.stem
+    if item.get_closest_marker("browser") is not None:
+        return 0, -1
     if item.get_closest_marker("live") is not None:
         return 0, LONG_LIVE.index(module) if module in LONG_LIVE else len(LONG_LIVE)
     return (2, -HEAVY.index(module)) if module in HEAVY else (1, 0)

@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults.client import ConductorClient
@@ -20,16 +20,17 @@ from stack.ports import free_offset
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a benchmark's stack lives."""
+    """Where a benchmark's stack lives; ``settings`` are added to the environment of its commands."""
 
     home: Home
     endpoints: Endpoints
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def cli(self, *arguments: str) -> str:
         """Run ``firedrill`` there and return what it printed; raise ``CommandError`` where it failed."""
         done = subprocess.run(
             [sys.executable, "-m", "panel.cli", *arguments],
-            env={**os.environ, "FIREDRILL_HOME": str(self.home.root)},
+            env={**os.environ, "FIREDRILL_HOME": str(self.home.root), **self.settings},
             capture_output=True,
             text=True,
             check=False,
@@ -54,13 +55,13 @@ class Workplace:
 
 
 @contextmanager
-def workplace(least: int = 1000) -> Iterator[Workplace]:
+def workplace(least: int = 1000, settings: Mapping[str, str] | None = None) -> Iterator[Workplace]:
     """Make a place for a stack on free ports, moved by ``least`` or more; take down and remove what is left of it."""
     offset = free_offset(least, {name: name for name in PORTS})
     if offset is None:
         raise CommandError("found no free range of ports for the benchmark's stack; stop other stacks first")
     with tempfile.TemporaryDirectory(prefix="firedrill-bench-", ignore_cleanup_errors=True) as folder:
-        place = Workplace(Home(Path(folder)), Endpoints(offset))
+        place = Workplace(Home(Path(folder)), Endpoints(offset), settings or {})
         try:
             yield place
         finally:

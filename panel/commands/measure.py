@@ -25,11 +25,13 @@ BENCHES: Mapping[str, str] = MappingProxyType(
         "faults": "panel.bench.faults.suite",
         "chaos": "panel.bench.chaos.suite",
         "check": "panel.bench.check.suite",
+        "panel": "panel.bench.panel.suite",
     }
 )
 """Each benchmark's module, loaded when it is run: some need what only tests and benchmarks install."""
 CHAOS = "chaos"
 STAGES = "stages"
+PANEL = "panel"
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -39,6 +41,7 @@ def bench(
     seed: Annotated[int | None, typer.Option(min=0, help="What the random choices of `chaos` follow from.")] = None,
     drill: Annotated[list[str] | None, typer.Option(help="Of `stages`: only this drill; may be given again.")] = None,
     here: Annotated[bool, typer.Option("--here", help="`stages` on the stack that runs here, at its pace.")] = False,
+    long: Annotated[bool, typer.Option("--long", help="`panel` watches the browser's memory for 30 min.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure figures against their targets; exit status 1 where one falls short."""
@@ -49,7 +52,13 @@ def bench(
         raise CommandError(f"--kills and --seed belong to `firedrill bench {CHAOS}`")
     if name != STAGES and (drill or here):
         raise CommandError(f"--drill and --here belong to `firedrill bench {STAGES}`")
-    given: dict[str, Mapping[str, object]] = {CHAOS: chosen, STAGES: {"drills": drill or (), "here": here}}
+    if name != PANEL and long:
+        raise CommandError(f"--long belongs to `firedrill bench {PANEL}`")
+    given: dict[str, Mapping[str, object]] = {
+        CHAOS: chosen,
+        STAGES: {"drills": drill or (), "here": here},
+        PANEL: {"long": long},
+    }
     figures = [
         figure for each in BENCHES if name in {None, each} for figure in _measure(each, given.get(each, NOTHING))
     ]

@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from faults.drills.wire import DrillInfo, DrillStart
-from panel import deps, downloads, formats, rounds, run_parts, theme, widgets
+from panel import deps, downloads, formats, roles, rounds, run_parts, theme, widgets
 from panel.sources import ACTOR, Sources
 from panel.views import run
 
@@ -30,7 +30,7 @@ def page() -> None:
         st.page_link(entry(), label="All drills", icon=":material/arrow_back:")
         run.draw(sources, run_id)
         return
-    st.query_params.clear()  # takes a run that was just left out of the address
+    st.query_params.update({})  # takes a run that was just left out of the address
     widgets.live(sources, lambda: _round(sources))
     library, runs = st.tabs(["Library", "Runs"])
     with library:
@@ -51,10 +51,11 @@ def _library(sources: Sources, drills: list[DrillInfo]) -> None:
     seed = None if entered is None else int(entered)
     shown = [drill for drill in drills if wanted in (_ANY, *drill.kinds)]
     whole = formats.span(sum(drill.estimate_s for drill in shown if not rounds.unavailable(drill, kinds)))
-    if everything.button(
-        f"Run all {len(shown)}, about {whole}", key="run-all", icon=":material/playlist_play:", width="stretch"
-    ) and not sources.rounds.start(shown, kinds, seed):
-        st.error("A round is under way already.", icon=":material/block:")
+    words, says = f"Run all {len(shown)}, about {whole}", roles.acting()
+    if everything.button(words, key="run-all", icon=":material/playlist_play:", width="stretch", **says):
+        begun = widgets.act(sources, lambda: sources.rounds.start(shown, kinds, seed))
+        if begun is False:
+            st.error("A round is under way already.", icon=":material/block:")
     for row in range(0, len(shown), 2):
         for column, drill in zip(st.columns(2), shown[row : row + 2], strict=False):
             with column:
@@ -65,9 +66,8 @@ def _drill(sources: Sources, drill: DrillInfo, missing: str, seed: int | None) -
     with st.container(border=True, height="stretch"):
         words, button = st.columns([3, 1.2], vertical_alignment="center")
         words.markdown(f"**{drill.title}**  \n`{drill.name}` · about {formats.span(drill.estimate_s)}")
-        pressed = button.button(
-            "Run", key=f"run-{drill.name}", icon=":material/play_arrow:", width="stretch", disabled=bool(missing)
-        )
+        says, key = roles.acting(disabled=bool(missing)), f"run-{drill.name}"
+        pressed = button.button("Run", key=key, icon=":material/play_arrow:", width="stretch", **says)
         rings = ", ".join(drill.alerts) or "nothing may ring"
         st.markdown(f"{drill.description}  \n{theme.FIRE} {', '.join(drill.kinds)} → {_BELL} {rings}")
         if missing:
@@ -88,8 +88,9 @@ def _round(sources: Sources) -> None:
     if not progress.over:
         words, button = st.columns([4, 1], vertical_alignment="center")
         words.progress(done / max(1, progress.total), text=f"{done} of {progress.total} · now: {progress.current}")
-        if button.button("Stop", key="stop-round", icon=":material/stop_circle:", width="stretch"):
-            sources.rounds.stop()
+        says = roles.acting(about="Aborts the drill under way; those after it are not started.")
+        if button.button("Stop", key="stop-round", icon=":material/stop_circle:", width="stretch", **says):
+            widgets.act(sources, sources.rounds.stop)
     run_parts.summary(progress.batch)
     if progress.over:
         run_parts.downloads(downloads.of_batch(progress.batch, "all-drills"), key="round")

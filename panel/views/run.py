@@ -9,7 +9,7 @@ import streamlit as st
 
 from faults.drills.report.batch import batch_of
 from faults.drills.wire import DrillRun, Phase
-from panel import downloads, formats, lives, queries, run_parts, widgets
+from panel import downloads, formats, lives, queries, roles, run_parts, widgets
 from panel.sources import ACTOR, Sources
 
 _PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -32,7 +32,13 @@ def _run(sources: Sources, run_id: str) -> None:
     now = run.ended_at or time.time()
     title, button = st.columns([4, 1], vertical_alignment="center")
     title.subheader(run.title)
-    if run.verdict is None and button.button("Abort", icon=":material/stop_circle:", width="stretch", key="abort"):
+    if run.verdict is None and button.button(
+        "Abort",
+        icon=":material/stop_circle:",
+        width="stretch",
+        key="abort",
+        **roles.acting(about="Ends the drill now and puts its faults out."),
+    ):
         widgets.act(sources, lambda: sources.conductor.abort(run_id, actor=ACTOR))
     run_parts.verdict(run)
     if run.verdict is None:

@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from stack.browser import LAUNCH_FLAGS, install_chromium
 from stack.errors import StackError
-from tests.live.conftest import LiveStack, programs, stack
+from tests.live.conftest import LiveStack, programs, pytest_runtest_teardown, stack
 
-__all__ = ["programs", "stack"]
+__all__ = ["programs", "pytest_runtest_teardown", "stack"]
 
 
 @pytest.fixture(scope="module")

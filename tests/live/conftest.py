@@ -22,11 +22,14 @@ from stack.home import Home
 from stack.provision import find_program
 from stack.status import read_status
 from tests.ports import free_endpoints, is_free
+from tests.spread import group_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL_LIVE = os.environ.get("FIREDRILL_ALL_LIVE", "").lower() == "true"
 on_request = pytest.mark.skipif(not ALL_LIVE, reason="takes a minute; runs with `firedrill test --all-live`")
 """What a benchmark or a shorter test stands in for by default."""
+SHARED = pytest.mark.xdist_group("stack")
+"""Modules whose tests leave a stack as they found it, and so can share one."""
 
 
 def until(check: Callable[[], Any], what: str, timeout_s: float = 30.0, every_s: float = 0.1) -> Any:
@@ -134,10 +137,45 @@ def fresh(tmp_path: Path, programs: None, trained: Path) -> Iterator[LiveStack]:
     stack.end()
 
 
+@dataclass
+class Shared:
+    """The stack that the tests of a group share, started by the first of them that asks for it."""
+
+    started: LiveStack | None = None
+
+    def end(self) -> None:
+        """Bring it down, where there is one; the next group starts its own."""
+        if self.started is not None:
+            self.started.end()
+            self.started = None
+
+
+_SHARED = pytest.StashKey[Shared]()
+
+
+def shared_of(config: pytest.Config) -> Shared:
+    """Return what this process's tests share; it ends with them at the latest."""
+    if _SHARED not in config.stash:
+        config.stash[_SHARED] = Shared()
+        config.add_cleanup(config.stash[_SHARED].end)
+    return config.stash[_SHARED]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Bring a shared stack down after the last test of its group."""
+    yield
+    if nextitem is None or group_of(nextitem) != group_of(item):
+        shared_of(item.config).end()
+
+
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, programs: None, trained: Path) -> Iterator[LiveStack]:
-    """Give a running stack, shared by the tests of a module."""
-    shared = LiveStack(home_with(trained, tmp_path_factory.mktemp("stack") / "home"), free_offset())
-    shared.start()
-    yield shared
-    shared.end()
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, programs: None, trained: Path
+) -> LiveStack:
+    """Give a running stack, shared by the tests of a group: a module, or modules with the same mark ``xdist_group``."""
+    shared = shared_of(request.config)
+    if shared.started is None:
+        shared.started = LiveStack(home_with(trained, tmp_path_factory.mktemp("stack") / "home"), free_offset())
+        shared.started.start()
+    return shared.started

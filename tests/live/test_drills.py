@@ -12,9 +12,9 @@ import pytest
 
 import faults.drills
 from faults.drills.wire import STAGES, DrillStart
-from tests.live.conftest import ALL_LIVE, LiveStack, until
+from tests.live.conftest import ALL_LIVE, SHARED, LiveStack, until
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, SHARED, pytest.mark.timeout(300)]
 
 LIBRARY = sorted(path.stem for path in (Path(faults.drills.__file__).parent / "library").glob("*.yaml"))
 SAMPLE = ("error-burst", "model-missing")

@@ -27,9 +27,9 @@ from stack.errors import SourceError
 from stack.pace import WORKSHOP
 from stack.rules.file import RecordingRule, RuleFile
 from stack.rules.read import load_rules
-from tests.live.conftest import LiveStack, until
+from tests.live.conftest import SHARED, LiveStack, until
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, SHARED, pytest.mark.timeout(300)]
 
 DASHBOARDS = load_dashboards()
 GRAFANA = Path(__file__).resolve().parents[2] / "stack" / "config" / "grafana"
@@ -52,6 +52,7 @@ Ask = Callable[[], list[float]]
 def burning(stack: LiveStack) -> Iterator[LiveStack]:
     """Give a stack with traffic for every model, a share of it strange, and with slow, failing and damaged answers."""
     with stack.conductor() as conductor:
+        before = conductor.traffic().settings
         conductor.set_traffic(TrafficSettings(rate=RATE, models=MODELS, ood_share=0.3), actor="test")
         for fault in (
             FaultRequest(kind="latency", parameters={"delay_ms": 300.0}, probability=0.2, ttl_s=240.0),
@@ -69,6 +70,7 @@ def burning(stack: LiveStack) -> Iterator[LiveStack]:
     yield stack
     with stack.conductor() as conductor:
         conductor.reset(actor="test")
+        conductor.set_traffic(before, actor="test")
 
 
 def prometheus_of(stack: LiveStack) -> PrometheusClient:

@@ -1,4 +1,4 @@
-"""A small stack with known answers: real HTTP servers that speak as the conductor, Prometheus and the store do."""
+"""A small stack with known answers: real HTTP servers that speak as the parts of a real one do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import canned_logs
+from canned_service import CannedService
 from pydantic import BaseModel
 
 from faults.base import FaultKind, FaultRecord, Target
@@ -26,11 +28,18 @@ from faults.drills.wire import (
     Notification,
     ResetCheck,
     ResetProof,
+    TrafficSettings,
+    TrafficStatus,
 )
 from stack.endpoints import HOST, PORTS
 
-Answer = tuple[int, object]
+Answer = tuple[int, object] | tuple[int, object, Mapping[str, str]]
+"""Status, content (text as it is, all else as JSON), and headers where there are any."""
 SPEAKING = ("conductor", "prometheus", "tracestore")
+"""The sources whose freshness every page tells."""
+SERVERS = (*SPEAKING, "service")
+Labelled = tuple[dict[str, str], list[tuple[float, float]]]
+_BY = re.compile(r"\s*(?:sum|avg|max|min|count)\s*by\s*\(\s*(\w+)")
 
 
 def fault(
@@ -46,12 +55,13 @@ def fault(
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: ``query`` holds the parameters of the address and of a form, ``body`` a JSON body."""
+    """One request: ``query`` holds the parameters of the address and of a form, ``body`` a JSON body, ``raw`` any."""
 
     method: str
     path: str
     query: Mapping[str, str]
     body: Mapping[str, object]
+    raw: str = ""
 
 
 @dataclass
@@ -69,10 +79,22 @@ class World:
     entries: list[JournalEntry] = field(default_factory=list)
     kept: list[Evidence] = field(default_factory=list)
     unproven: tuple[str, ...] = ()
+    traffic: TrafficStatus = field(
+        default_factory=lambda: TrafficStatus(
+            settings=TrafficSettings(), since=0.0, sent=0, in_flight=0, statuses={}, latency_s={}, late_share=0.0
+        )
+    )
     traces: list[dict[str, object]] = field(default_factory=list)
     logs: list[dict[str, object]] = field(default_factory=list)
     value: Callable[[str, float], float | None] = lambda _query, _at: None
     seen_active: dict[str, tuple[float, float]] = field(default_factory=dict)
+    seen_alerts: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """When Prometheus saw an alert (by name) in a state (``pending`` or ``firing``)."""
+    exemplars: list[tuple[float, float, str]] = field(default_factory=list)
+    """Time, value and trace of each exemplar of whatever is asked for."""
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The values of labels: ``sum by (x) (…)`` answers one series for each value of ``x``."""
+    service: CannedService = field(default_factory=CannedService)
     models: tuple[str, ...] = ()
     up: bool | None = None
     refuse: tuple[int, str] | None = None
@@ -92,6 +114,7 @@ class World:
                 "/drills/runs": self.runs,
                 "/alerts": self.alerts,
                 "/notifications": self.notifications,
+                "/traffic": self.traffic,
                 "/journal": [each for each in self.entries if asked.query.get("actor", each.actor) == each.actor],
                 **{f"/drills/runs/{run.id}": run for run in self.runs},
                 **{f"/drills/runs/{one.run.id}/evidence": one for one in self.kept},
@@ -103,12 +126,16 @@ class World:
             lit = fault("new1", str(asked.body["kind"]), time.time(), float(str(asked.body["ttl_s"])))
             self.faults.insert(0, lit)
             return 201, lit
-        elif asked.path.startswith("/faults/"):
-            return 200, self._put_out(asked)
+        elif asked.path == "/traffic" or asked.path.startswith("/faults/"):
+            return 200, self._sent(asked) if asked.path == "/traffic" else self._put_out(asked)
         elif asked.path == "/drills/runs" or asked.path.endswith("/abort"):
             named = [run for run in self.runs if run.name == asked.body.get("name")]
             return 201, (named or self.runs)[0]
         return 404, {"error": {"type": "not_found", "message": f"there is no {asked.path}"}}
+
+    def _sent(self, asked: Asked) -> TrafficStatus:
+        self.traffic = self.traffic.model_copy(update={"settings": TrafficSettings.model_validate(asked.body)})
+        return self.traffic
 
     def _put_out(self, asked: Asked) -> object:
         burning = [each for each in self.faults if each.state == "active"]
@@ -128,34 +155,51 @@ class World:
         if "prometheus" in self.failing:
             return 503, {"status": "error", "errorType": "unavailable", "error": "starting up"}
         query = asked.query
+        if asked.path.endswith("/query_exemplars"):
+            found = [{"labels": {"trace_id": t}, "value": str(v), "timestamp": at} for at, v, t in self.exemplars]
+            return 200, {"status": "success", "data": [{"seriesLabels": {}, "exemplars": found}] if found else []}
+        if label := re.fullmatch(r"/api/v1/label/(\w+)/values", asked.path):
+            return 200, {"status": "success", "data": list(self.labels.get(label[1], ()))}
         if asked.path.endswith("/query_range"):
             start, end, step = (_seconds(query[name]) for name in ("start", "end", "step"))
             times = [start + i * step for i in range(round((end - start) / step) + 1)]
             return 200, _matrix(self._series(query["query"], times))
         return 200, _vector(self._series(query["query"], [_seconds(query.get("time", str(time.time())))]))
 
-    def _series(self, expr: str, times: list[float]) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+    def _series(self, expr: str, times: list[float]) -> list[Labelled]:
         if "firedrill_fault_active" in expr:
             return [
                 ({"kind": name}, [(t, 1.0) for t in times if begun <= t <= ended])
                 for name, (begun, ended) in self.seen_active.items()
+            ]
+        if "ALERTS" in expr:
+            return [
+                ({"alertname": name, "alertstate": state}, [(t, 1.0) for t in times if begun <= t <= ended])
+                for (name, state), (begun, ended) in self.seen_alerts.items()
             ]
         if "model_loaded" in expr:
             return [({"model_name": name}, [(times[-1], 1.0)]) for name in self.models]
         if "(up{" in expr:
             return [] if self.up is None else [({}, [(times[-1], float(self.up))])]
         points = [(t, v) for t in times if (v := self.value(expr, t)) is not None]
-        return [({}, points)] if points else []
+        by = _BY.match(expr)
+        values = self.labels.get(by[1], ()) if by else ()
+        shares = [({by[1]: each}, place) for place, each in enumerate(values, 1)] if by else []
+        return [(labels, [(t, v * part) for t, v in points]) for labels, part in shares or [({}, 1)] if points]
 
     def trace_store(self, asked: Asked) -> Answer:
         """Answer as Jaeger's v1 API does."""
         self.asked.append(asked)
         one = [each for each in self.traces if asked.path == f"/api/traces/{each['traceID']}"]
+        if asked.path == "/api/logs/search":
+            return 200, canned_logs.page(self.logs, asked.query)
         if asked.path.startswith("/api/traces/") and not one:
             return 404, {"data": None, "errors": [{"code": 404, "msg": "trace not found"}]}
         data: list[object] = list(one or self.traces)
         if asked.path == "/api/logs":
-            data = [log for log in self.logs if log["traceID"] == asked.query["traceID"]]
+            data = [log for log in self.logs if asked.query.get("traceID") in (None, log["traceID"])]
+        elif asked.path == "/api/logs/services":
+            data = ["firedrill"] if self.logs else []
         elif asked.path == "/api/services":
             data = ["firedrill"] if self.traces else []
         elif asked.path.startswith("/api/services/"):
@@ -164,11 +208,16 @@ class World:
             data = [{"name": "POST /predict", "spanKind": "server"}]
         return 200, {"data": data, "total": len(data), "limit": 0, "offset": 0, "errors": None}
 
+    def serve(self, asked: Asked) -> Answer:
+        """Answer as the service does."""
+        self.asked.append(asked)
+        return self.service.answer(asked.method, asked.path, asked.raw)
+
 
 @contextmanager
 def speaking(world: World, silent: frozenset[str] = frozenset()) -> Iterator[int]:
     """Serve ``world`` at every address except the ``silent`` ones; yield the port offset of this stack."""
-    answers = {"conductor": world.conduct, "prometheus": world.monitor, "tracestore": world.trace_store}
+    answers = dict(zip(SERVERS, (world.conduct, world.monitor, world.trace_store, world.serve), strict=True))
     offset, sockets = _free_offset()
     servers = []
     for name, listener in sockets.items():
@@ -195,7 +244,7 @@ def _free_offset() -> tuple[int, dict[str, socket.socket]]:
     for offset in range(20000, 40000, 17):
         sockets: dict[str, socket.socket] = {}
         try:
-            for name in SPEAKING:
+            for name in SERVERS:
                 sockets[name] = socket.socket()
                 sockets[name].bind((HOST, PORTS[name] + offset))
         except OSError:
@@ -212,15 +261,19 @@ def _handler(answer: Callable[[Asked], Answer]) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def _reply(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
             target = urlsplit(self.path)
             is_json = raw.startswith("{")
             query = parse_qs(target.query) | ({} if is_json else parse_qs(raw))
             firsts = {name: values[0] for name, values in query.items()}
-            status, content = answer(Asked(self.command, target.path, firsts, json.loads(raw) if is_json else {}))
-            sent = json.dumps(content, default=_plain).encode()
+            body = json.loads(raw) if is_json else {}
+            status, content, *more = answer(Asked(self.command, target.path, firsts, body, raw))
+            is_text = isinstance(content, str)
+            sent = str(content).encode() if is_text else json.dumps(content, default=_plain).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            for name, value in (more[0] if more else {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", "text/plain" if is_text else "application/json")
             self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
             self.wfile.write(sent)
@@ -243,11 +296,11 @@ def _seconds(text: str) -> float:
     return float(re.sub(r"s$", "", text))
 
 
-def _matrix(series: list[tuple[dict[str, str], list[tuple[float, float]]]]) -> object:
+def _matrix(series: list[Labelled]) -> object:
     result = [{"metric": labels, "values": [[t, str(v)] for t, v in points]} for labels, points in series if points]
     return {"status": "success", "data": {"resultType": "matrix", "result": result}}
 
 
-def _vector(series: list[tuple[dict[str, str], list[tuple[float, float]]]]) -> object:
+def _vector(series: list[Labelled]) -> object:
     result = [{"metric": labels, "value": [points[-1][0], str(points[-1][1])]} for labels, points in series if points]
     return {"status": "success", "data": {"resultType": "vector", "result": result}}

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 
+from canned_service import CannedService, served
 from canned_stack import World, fault
 
 from faults.base import Effect, FaultKind, Preset
@@ -186,6 +187,33 @@ def lively() -> World:
         traces=[trace(f"{i:032x}", now - i, error=i == 2, fault="latency" if i == 3 else None) for i in range(1, 9)],
         value=value,
         seen_active={"latency": (before, before + 45)},
+        seen_alerts={
+            ("HighLatency", "pending"): (before + 3, before + 23),
+            ("HighLatency", "firing"): (before + 23, before + 52),
+        },
+        exemplars=[(now - i, 0.012 if i != 3 else 1.54, f"{i:032x}") for i in range(1, 9)],
+        labels={
+            "le": ("0.1", "0.5", "+Inf"),
+            "endpoint": ("/predict", "/predict/{model}"),
+            "status": ("200", "503"),
+            "model_name": ("churn", "iris"),
+            "instance": ("127.0.0.1:8000",),
+        },
+        service=CannedService(served()),
+        logs=[
+            {
+                "traceID": f"{i:032x}",
+                "spanID": "00000000000000aa",
+                "timestamp": round((now - i) * 1e6),
+                "severity": "ERROR" if i == 2 else "INFO",
+                "severityNumber": 17 if i == 2 else 9,
+                "serviceName": "firedrill",
+                "body": "prediction_failed" if i == 2 else "request_completed",
+                "attributes": [{"key": "request_id", "type": "string", "value": f"r{i}"}],
+                "resource": [],
+            }
+            for i in range(1, 9)
+        ],
         models=("churn", "iris"),
         up=True,
     )

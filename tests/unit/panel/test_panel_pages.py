@@ -4,63 +4,44 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from canned_stack import SPEAKING, World, fault, speaking
+from canned_pages import APP, Open, said
+from canned_stack import SERVERS, SPEAKING, World, fault
 from canned_worlds import lively
 
-from panel import sources
 from panel.queries import SIGNALS
 from stack.home import Home
 from stack.status import read_status
 from tests.live.conftest import on_request
 
-APP = Path(sources.__file__).with_name("app.py")
-PAGES = ("", "faults", "alerts", "traces", "drills", "journal")
-if TYPE_CHECKING:
-    from streamlit.testing.v1 import AppTest
-
-Open = Callable[..., "AppTest"]
-
-
-@pytest.fixture
-def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Return a function that serves a world and opens a page of the panel on it."""
-    import streamlit as st  # noqa: PLC0415 - seconds of import, which only its worker pays
-    from streamlit.testing.v1 import AppTest  # noqa: PLC0415 - as above
-    from streamlit.util import calc_hash  # noqa: PLC0415 - as above
-
-    monkeypatch.setenv("FIREDRILL_HOME", str(tmp_path))
-    monkeypatch.setenv("FIREDRILL_PACE", "workshop")
-    for patience in ("PROMETHEUS_TIMEOUT_S", "CONDUCTOR_TIMEOUT_S"):  # what is silent refuses; a busy machine does not
-        monkeypatch.setattr(sources, patience, 30.0)
-    with ExitStack() as stack:
-
-        def opened(world: World, page: str = "", *, silent: tuple[str, ...] = (), **query: str) -> AppTest:
-            offset = stack.enter_context(speaking(world, frozenset(silent)))
-            monkeypatch.setenv("FIREDRILL_PORT_OFFSET", str(offset))
-            st.cache_resource.clear()
-            test = AppTest.from_file(APP, default_timeout=30)
-            test.query_params.update(query)
-            if page:
-                test._page_hash = calc_hash(page)
-            return test.run()
-
-        yield opened
-    st.cache_resource.clear()
+EMPTY = {
+    "": "Prometheus has not scraped the service yet",
+    "predict": "The service serves no model",
+    "faults": "offers no fault kinds",
+    "alerts": "delivered nothing yet",
+    "drills": "No drill has run yet",
+    "rules": "the checks find nothing",
+    "traces": "holds no traces yet",
+    "logs": "No record matches",
+    "dashboards": "No fault and no firing alert",
+    "slos": "Nothing has been recorded of any objective yet",
+    "host": "stopped",
+    "journal": "Nothing stands in the journal yet",
+    "tour": "done: 0",
+}
+"""What each page says before anything has happened, by its path."""
+NEEDS = {
+    "": "prometheus", "predict": "service", "traces": "tracestore", "logs": "tracestore",
+    "dashboards": "prometheus", "slos": "prometheus", "host": "prometheus",
+}  # fmt: skip
+"""The source that a page cannot do without, where that is not the conductor."""
+ALONE = {"rules": "the checks find nothing", "tour": "so nobody knows"}
+"""What pages say that need no source, or ask several."""
 
 
-def said(test: AppTest) -> str:
-    """Return everything that a page says in words."""
-    groups = (test.markdown, test.caption, test.subheader, test.info, test.success, test.warning, test.error)
-    return "\n".join(str(element.value) for group in groups for element in group).replace("\u00a0", " ")
-
-
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", EMPTY)
 def test_a_page_with_everything_up_shows_no_error(open_page: Open, page: str) -> None:
     """With all sources answering, a page draws without an exception and calls every source fresh."""
     test = open_page(lively(), page)
@@ -69,29 +50,21 @@ def test_a_page_with_everything_up_shows_no_error(open_page: Open, page: str) ->
     assert not [error.value for error in test.error if "stack is down" not in error.value]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", EMPTY)
 def test_a_page_of_an_empty_stack_is_not_blank(open_page: Open, page: str) -> None:
     """Before anything has happened, every page still says so in words."""
     test = open_page(World(), page)
     assert not test.exception
     words = said(test)
-    expected = {
-        "": "Prometheus has not scraped the service yet",
-        "faults": "offers no fault kinds",
-        "alerts": "delivered nothing yet",
-        "traces": "holds no traces yet",
-        "drills": "No drill has run yet",
-        "journal": "Nothing stands in the journal yet",
-    }
-    assert expected[page] in words
+    assert EMPTY[page] in words
 
 
 @pytest.mark.parametrize(
     ("page", "silent"),
     [
-        pytest.param(page, silent, marks=[] if silent == SPEAKING or at % 3 == number else on_request)
-        for at, page in enumerate(PAGES)
-        for number, silent in enumerate([("conductor",), ("prometheus",), ("tracestore",), SPEAKING])
+        pytest.param(page, silent, marks=[] if silent == SERVERS else on_request)
+        for page in EMPTY
+        for silent in [*((each,) for each in SERVERS), SERVERS]
     ],
 )
 def test_a_page_with_a_source_down_says_what_to_do(open_page: Open, page: str, silent: tuple[str, ...]) -> None:
@@ -99,12 +72,21 @@ def test_a_page_with_a_source_down_says_what_to_do(open_page: Open, page: str, s
     test = open_page(lively(), page, silent=silent)
     assert not test.exception
     words = said(test)
-    assert words.count("✗ unreachable") == len(silent)
-    assert words.count("✓ fresh") == 3 - len(silent)
-    needed = {"": "prometheus", "traces": "tracestore"}.get(page, "conductor")
-    if needed in silent:
+    told = set(silent) & set(SPEAKING)
+    assert words.count("✗ unreachable") == len(told)
+    assert words.count("✓ fresh") == 3 - len(told)
+    if page in ALONE:
+        assert ALONE[page] in words
+    elif NEEDS.get(page, "conductor") in silent:
         assert "firedrill up" in words
         assert "is unreachable" in words
+
+
+def test_every_page_is_looked_at() -> None:
+    """A page that is added to the navigation is added to these tests."""
+    from panel.app import VIEWS  # noqa: PLC0415 - seconds of import, which only its worker pays
+
+    assert [view.__name__.rpartition(".")[2] for view in VIEWS] == [page or "overview" for page in EMPTY]
 
 
 def test_the_overview_shows_live_values_and_what_burns(open_page: Open) -> None:
@@ -301,7 +283,10 @@ def test_a_second_viewer_shares_the_first_ones_answers(open_page: Open) -> None:
 
     from panel import deps  # noqa: PLC0415 - as above
 
-    deps.sources().board._due = math.inf
+    shared = deps.sources()
+    kept = [each for feeds in (shared.boards, shared.story, shared.dots) for each in feeds._feeds.values()]
+    for feed in (shared.board, *kept):
+        feed._due = math.inf
     world.asked.clear()
     other = AppTest.from_file(APP, default_timeout=30).run()
     assert len(other.metric) == len(SIGNALS)

@@ -46,6 +46,28 @@ def test_within_the_time_to_live_the_source_is_asked_once() -> None:
     assert feed.get().value == 2
 
 
+def test_however_many_look_the_source_is_asked_once_in_each_turn() -> None:
+    """Twenty viewers that look every second at moments of their own cost as many questions as one who does."""
+    asked = []
+    for viewers in (1, 2, 20):
+        source = Source()
+        feed = source.feed()
+        for look in range(60 * viewers):
+            source.now = 1000.0 + look // viewers + (look % viewers) / viewers
+            feed.get()
+        asked.append(source.asked)
+    assert asked == [60, 61, 61]  # the minute ends half-way through a turn
+
+
+def test_a_viewer_who_comes_a_little_early_or_late_gets_a_new_answer() -> None:
+    """The looks of a browser do not come on the dot; each of them still sees what is new."""
+    source = Source()
+    feed = source.feed()
+    for look, off_s in enumerate((0.0, 0.2, -0.3, 0.1, -0.2, 0.3)):
+        source.now = 1000.0 + look + off_s
+        assert feed.get().taken_at == source.now
+
+
 def test_a_failing_source_turns_stale_then_unreachable_then_fresh() -> None:
     """The last answer is kept for a while with the reason, then dropped; a source that returns is fresh at once."""
     source = Source()
