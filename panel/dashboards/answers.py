@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from panel.dashboards.board import Look, Panel, Query
+from panel.dashboards.board import Look, Panel
 from panel.timeline.range import Grid
 from panel.timeline.story import Dot
+from stack.dashboards.board import Query
 
 NO_DATA = "no data"
 MOST_LINES = 40

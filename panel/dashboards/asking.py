@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from panel.dashboards.answers import MOST_LINES, Answer, BoardAnswer, Line
-from panel.dashboards.board import VALUE, Board, Panel, Query, Variable
+from panel.dashboards.board import VALUE, Board, Panel, Variable
 from panel.timeline.dots import slowest
 from panel.timeline.range import Grid, TimeRange
 from panel.timeline.story import Dot
 from stack.clients.prometheus import PrometheusClient
 from stack.clients.series import Labels
-from stack.dashboards.board import QueryFormat
+from stack.dashboards.board import Query, QueryFormat
 from stack.dashboards.board import Variable as Choice
 from stack.dashboards.board import VariableKind as ChoiceKind
 from stack.dashboards.errors import DashboardError

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
-from stack.dashboards.board import Place, QueryFormat, Step
+from stack.dashboards.board import Place, Query, Step
 
 DRAWN = ("timeseries", "stat", "gauge", "bargauge", "piechart", "heatmap", "table", "text", "row")
 """Kinds of panels that are drawn, by Grafana's names."""
@@ -110,18 +110,6 @@ class Options:
     axis_unit: str = ""
     cell_unit: str = ""
     content: str = ""
-
-
-@dataclass(frozen=True)
-class Query:
-    """One question to Prometheus, variables and all. ``instant`` asks for the end of the time range alone."""
-
-    ref: str
-    expr: str
-    legend: str = ""
-    instant: bool = False
-    format: QueryFormat = QueryFormat.TIME_SERIES
-    exemplars: bool = False
 
 
 @dataclass(frozen=True)

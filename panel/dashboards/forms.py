@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from panel.dashboards.board import Legend, Options, Panel, Query, Variable
+from panel.dashboards.board import Legend, Options, Panel, Variable
 from panel.dashboards.fields import FieldConfig, Form
-from stack.dashboards.board import COLUMNS, Place, QueryFormat
+from stack.dashboards.board import COLUMNS, Place, Query, QueryFormat
 
 _LABEL_VALUES = re.compile(r"label_values\(\s*(?:(?P<selector>.+),\s*)?(?P<label>[A-Za-z_]\w*)\s*\)", re.DOTALL)
 

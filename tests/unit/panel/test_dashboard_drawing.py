@@ -16,7 +16,7 @@ from faults.drills.judge.remote_write import samples_of
 from panel.dashboards import lines, shares, tables, tiles
 from panel.dashboards.answers import NO_DATA, Answer, BoardAnswer, Line, lines_of, reduced
 from panel.dashboards.asking import Glance, read_choices, read_panels
-from panel.dashboards.board import Board, Look, Panel, Query, Strokes
+from panel.dashboards.board import Board, Look, Panel, Strokes
 from panel.dashboards.file import read_board, shipped, shipped_board
 from panel.dashboards.objectives import read_promises
 from panel.dashboards.page import body_px, plotted
@@ -24,7 +24,7 @@ from panel.queries import Band
 from panel.timeline.range import Grid, TimeRange
 from panel.timeline.story import Dot, Mark, Story
 from stack.clients.prometheus import PrometheusClient
-from stack.dashboards.board import NO_LOWER_BOUND, Place, Step
+from stack.dashboards.board import NO_LOWER_BOUND, Place, Query, Step
 from stack.errors import SourceUnreachable
 from stack.pace import WORKSHOP
 from tests.realprom import running_prometheus
