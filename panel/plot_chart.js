@@ -105,7 +105,7 @@ function listen(host) {
   });
   box.on("plotly_click", ({ points }) => {
     const trace = points.map((point) => point.customdata).find((data) => typeof data === "string" && data);
-    if (trace) host.given.setTriggerValue("trace", trace);
+    if (trace) follow(`traces?trace=${encodeURIComponent(trace)}`);
   });
 }
 
@@ -167,6 +167,7 @@ function show(host) {
   host.gone = false;
   document.addEventListener("visibilitychange", host.seen);
   [host.about, host.text] = read(host.given.data);
+  host.box.setAttribute("role", "img"); // with its name, never before: a picture without one is a barrier
   host.box.setAttribute("aria-label", host.about.alt);
   host.tools.setAttribute("aria-label", `Save: ${host.about.title}`);
   host.white.hidden = !isDark(host.box);

@@ -23,11 +23,11 @@ from plotly.offline import get_plotlyjs
 from panel.drawings import Drawing, template
 from panel.timeline import wish, zone
 
-HTML = '<div class="fd-chart"><div class="fd-plot" role="img"></div></div>'
+HTML = '<div class="fd-chart"><div class="fd-plot"></div></div>'
 PLACE = "PLOTLY_GZIP_BASE64"
 """Stands in plot_engine.js for the packed script: unpacked, five megabytes would be kept for every viewer."""
 TEMPLATE_PLACE = "PLOTLY_TEMPLATE_JSON"
-_SCRIPTS = ("plot_csv.js", "plot_picture.js", "plot_chart.js", "plot_engine.js")
+_SCRIPTS = ("follow.js", "plot_csv.js", "plot_picture.js", "plot_chart.js", "plot_engine.js")
 
 
 @st.cache_resource(show_spinner=False)
@@ -57,12 +57,12 @@ def prepare() -> None:
     _engine()(key="plotly-engine", height=1)
 
 
-def draw(figure: go.Figure | Drawing, *, key: str, alt: str, title: str = "", ranged: bool = False) -> str | None:
+def draw(figure: go.Figure | Drawing, *, key: str, alt: str, title: str = "", ranged: bool = False) -> None:
     """Draw ``figure``, or change the drawing that has this ``key``; ``alt`` says in words what it shows.
 
     ``title`` heads the chart's picture (PNG) and names its files; without one, ``alt`` does. ``ranged``: the page
-    follows the chosen range of time, so a stretch that is zoomed into can become it. Returns the id of the trace whose
-    exemplar (a point with the id as its ``customdata``) was chosen in the chart, if one was.
+    follows the chosen range of time, so a stretch that is zoomed into can become it. A point with a trace's id as its
+    ``customdata`` (an exemplar) leads to that trace.
     """
     drawing = figure if isinstance(figure, Drawing) else Drawing.of(figure)
     about = {
@@ -76,14 +76,12 @@ def draw(figure: go.Figure | Drawing, *, key: str, alt: str, title: str = "", ra
         key=key,
         data=f"{json.dumps(about)}\n{drawing.figure}".encode(),
         height="content",
-        on_trace_change=_nothing,
         on_range_change=_nothing,
     )
     stretch = getattr(said, "range", None)
     if stretch:
         wish.make(*stretch)
         st.rerun()
-    return getattr(said, "trace", None)
 
 
 def _nothing() -> None:

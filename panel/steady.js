@@ -1,5 +1,5 @@
 // Shows HTML that changes only while nobody is at it: pointer over it, focus inside, or a record opened.
-// What came meanwhile waits, and a button says so. A plain click on a link is told to the page, which opens it.
+// What came meanwhile waits, and a button says so. A plain click on a link to another page follows it (follow.js).
 
 const RECHECK_MS = 300;
 
@@ -20,7 +20,7 @@ function settle(box, force) {
   box.note.style.visibility = box.shown === box.pending ? "hidden" : "visible";
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
+export default function ({ parentElement, data }) {
   const box = parentElement.querySelector(".fd-steady");
   box.body = box.querySelector(".fd-steady-body");
   box.note = box.querySelector(".fd-steady-note");
@@ -31,9 +31,9 @@ export default function ({ parentElement, data, setTriggerValue }) {
   box.note.onclick = () => settle(box, true);
   box.body.onmouseleave = box.body.onfocusout = () => setTimeout(() => settle(box, false), RECHECK_MS);
   box.body.onclick = (event) => {
-    const link = event.target.closest("a[data-open]");
+    const link = event.target.closest("a[data-follow]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
-    setTriggerValue("opened", link.dataset.open);
+    follow(link.href);
   };
 }

@@ -19,21 +19,15 @@ _HTML = (
 
 @st.cache_resource(show_spinner=False)
 def _component() -> Callable[..., Any]:
-    script = Path(__file__).with_name("steady.js").read_text(encoding="utf-8")
+    script = "\n".join(
+        Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("follow.js", "steady.js")
+    )
     return st.components.v2.component("firedrill_steady", html=_HTML, js=script, isolate_styles=False)
 
 
-def draw(html: str, *, subject: str, alt: str, key: str) -> str | None:
-    """Show ``html``, and return what the link that was just followed opens (its ``data-open``).
+def draw(html: str, *, subject: str, alt: str, key: str) -> None:
+    """Show ``html``; links with ``data-follow`` lead to other pages of the panel without loading it anew.
 
     Another ``subject`` (filters that were changed) is shown at once; news about the same one wait for a quiet moment.
     """
-    result = _component()(
-        key=key, data={"html": html, "subject": subject, "alt": alt}, height="content", on_opened_change=_nothing
-    )
-    opened = getattr(result, "opened", None)
-    return opened if isinstance(opened, str) and opened else None
-
-
-def _nothing() -> None:
-    """Stands where a trigger wants to be heard: it is read from the result."""
+    _component()(key=key, data={"html": html, "subject": subject, "alt": alt}, height="content")

@@ -13,7 +13,7 @@ _ERROR = theme.Look("✗", "error", theme.VERMILLION, "red")
 
 
 def table(traces: Sequence[Trace]) -> str:
-    """Return the traces in the order given; their links are relative, and say in ``data-open`` what they open."""
+    """Return the traces in the order given; their links are relative."""
     head = ("At", "Trace", "Service", "Duration", "Spans", "Result")
     return markup.table(head, [_row(trace) for trace in traces if trace.spans], numeric=frozenset({3, 4}))
 
@@ -21,7 +21,7 @@ def table(traces: Sequence[Trace]) -> str:
 def _row(trace: Trace) -> tuple[str, ...]:
     about = spans.summary(trace)
     address = quote(trace.trace_id, safe="")
-    link = f'<a href="traces?trace={address}" data-open="{address}">{markup.text(about.operation)}</a>'
+    link = f'<a href="traces?trace={address}" data-follow>{markup.text(about.operation)}</a>'
     result = markup.chip(_ERROR if about.error else _OK)
     if about.faults:
         result += f" hit by <b>{markup.text(', '.join(about.faults))}</b>"

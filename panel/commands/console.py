@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import getpass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from faults.client import ConductorClient
 from stack.endpoints import Endpoints
 from stack.home import Home
 from stack.runtimes import find_endpoints
+
+if TYPE_CHECKING:
+    from faults.client import ConductorClient
 
 OUT = Console()
 ERRORS = Console(stderr=True)
@@ -41,6 +43,8 @@ def running_endpoints() -> Endpoints:
 
 def conductor(timeout_s: float = 15.0) -> ConductorClient:
     """Return a client of the running stack's conductor, or raise ``CommandError``."""
+    from faults.client import ConductorClient  # noqa: PLC0415 - for which commands that do not ask need not wait
+
     return ConductorClient(running_endpoints().url("conductor"), Home.from_environment().token(), timeout_s=timeout_s)
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from types import MappingProxyType
 
 import typer
 
 from stack.home import Home
 from stack.runtimes import find_endpoints
-
-PASS_ON = MappingProxyType({"allow_extra_args": True, "ignore_unknown_options": True})
-"""How a command is declared that hands its arguments on to the program behind it."""
 
 
 def load(context: typer.Context) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated
 
@@ -72,10 +72,14 @@ def bench(
     raise typer.Exit(1 if any(figure.holds is False for figure in figures) else 0)
 
 
-def _measure(name: str, options: Mapping[str, object]) -> list[Figure]:
-    """Run one benchmark, with options of its own, and return its figures."""
-    measure: Callable[..., list[Figure]] = importlib.import_module(BENCHES[name]).measure
-    return measure(lambda text: ERRORS.print(f"  {text}", style="dim"), **options)
+def _measure(name: str, options: Mapping[str, object]) -> Iterator[Figure]:
+    """Run one benchmark, with options of its own; say each of its figures as it comes, long before the last."""
+    measure: Callable[..., Iterable[Figure]] = importlib.import_module(BENCHES[name]).measure
+    for figure in measure(lambda text: ERRORS.print(f"  {text}", style="dim"), **options):
+        if figure.value is not None:
+            told = f"{figure.figure}: {figure.value:g} {figure.unit} {figure.promise}"
+            ERRORS.print(f"    {told}".rstrip(), style="red" if figure.holds is False else "", highlight=False)
+        yield figure
 
 
 def _table(figures: Sequence[Figure]) -> Table:

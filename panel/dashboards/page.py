@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -23,23 +23,19 @@ _LEAST_PX = {"stat": 138, "gauge": 138, "bargauge": 150, "table": 150}
 _MOST_PX = {"stat": 150, "gauge": 190, "bargauge": 280, "table": 300}
 _HEAD_PX = 78
 """What a panel's title and frame take of the height that Grafana gives it."""
-Leads = Callable[[str], None]
 
 
-def live(sources: Sources, board: Board, glance: Glance, *, to_trace: Leads, follow: bool = True) -> None:
-    """Draw the panels that ``glance`` takes in, anew at every refresh; only once where it does not ``follow``.
-
-    ``to_trace`` is called with the id of a trace whose point was chosen in a chart.
-    """
+def live(sources: Sources, board: Board, glance: Glance, *, follow: bool = True) -> None:
+    """Draw the panels that ``glance`` takes in, anew at every refresh; only once where it does not ``follow``."""
     st.html(STYLE)
     if follow and not glance.over.is_over(time.time()):
         times = max(1, round(glance.refresh_s / sources.refresh_s))
-        widgets.live(sources, lambda: _draw(sources, board, glance, to_trace), times=times)
+        widgets.live(sources, lambda: _draw(sources, board, glance), times=times)
     else:
-        _draw(sources, board, glance, to_trace)
+        _draw(sources, board, glance)
 
 
-def _draw(sources: Sources, board: Board, glance: Glance, to_trace: Leads) -> None:
+def _draw(sources: Sources, board: Board, glance: Glance) -> None:
     reading = sources.dashboards.panels.get(glance)
     answer = widgets.value_of(reading)
     if answer is None:
@@ -47,7 +43,7 @@ def _draw(sources: Sources, board: Board, glance: Glance, to_trace: Leads) -> No
     story = sources.story.get(glance.over).value
     _happened(story)
     panels = board.only(glance.titles) if glance.titles else board.panels
-    drawer = _Drawer(sources, board, glance, reading.taken_at, answer, story, to_trace)
+    drawer = _Drawer(sources, board, glance, reading.taken_at, answer, story)
     for part in _stacked(panels) if glance.titles else grid.laid_out(panels):
         drawer.part(part)
 
@@ -86,7 +82,6 @@ class _Drawer:
     taken_at: float | None
     answer: BoardAnswer
     story: Story | None
-    to_trace: Leads
 
     def part(self, part: Panel | grid.Row) -> None:
         """Draw a panel, or a row of columns with what is in them."""
@@ -164,9 +159,7 @@ class _Drawer:
         names = ", ".join(line.name for answer in answers for line in answer.lines[:6]) or NO_DATA
         alt = f"{panel.title}: {names}"
         with st.container(key=f"tall-{drawing.height // 10 * 10}-{key}"):
-            trace = plots.draw(drawing, key=f"plot-{key}", alt=alt, title=panel.title, ranged=panel.kind != "piechart")
-        if trace:
-            self.to_trace(trace)
+            plots.draw(drawing, key=f"plot-{key}", alt=alt, title=panel.title, ranged=panel.kind != "piechart")
 
 
 def note(words: str) -> None:

@@ -40,7 +40,7 @@ def _whole(line: LogLine) -> str:
     if line.trace_id:
         address = quote(line.trace_id, safe="")
         link = (
-            f'<p><a href="traces?trace={address}" data-open="{address}">Open its trace</a> '
+            f'<p><a href="traces?trace={address}" data-follow>Open its trace</a> '
             f"<code>{markup.text(line.trace_id)}</code></p>"
         )
     whole = f"<pre>{markup.text(_cut(line.body, _MOST_CHARS))}</pre>" if len(line.body) > _SUMMARY_CHARS else ""

@@ -12,7 +12,6 @@ from panel.dashboards.board import Board
 from panel.sources import Sources
 from panel.timeline import picker
 from panel.timeline.range import TimeRange
-from panel.views import traces
 
 _HOLDING_S = 60.0
 """How old an answer may be that is shown while the page holds still."""
@@ -38,12 +37,7 @@ def page() -> None:
         panels.note(board.description)
     _remarks(board)
     glance = Glance(board.uid, over, chosen, every_s or _HOLDING_S)
-    panels.live(sources, board, glance, to_trace=to_trace, follow=every_s > 0)
-
-
-def to_trace(trace_id: str) -> None:
-    """Open a trace."""
-    st.switch_page(traces.entry(), query_params={"trace": trace_id})
+    panels.live(sources, board, glance, follow=every_s > 0)
 
 
 def _grafana(sources: Sources, board: Board, over: TimeRange) -> None:

@@ -13,7 +13,6 @@ from panel.dashboards.parts import PartsUse, PartUse
 from panel.dashboards.style import STYLE
 from panel.sources import Sources
 from panel.timeline import picker
-from panel.views.dashboards import to_trace
 
 _NODE = "node"
 _HEAD = ("Part", "State", "Processor", "Share of the machine", "Memory", "Restarts", "Up for")
@@ -36,7 +35,7 @@ def page() -> None:
         over = picker.picked(sources)
         every_s = chooser.refresh_s(sources.pace, board.refresh_s)
     widgets.live(sources, lambda: _missing(sources), times=4)
-    panels.live(sources, board, Glance(board.uid, over, (), every_s or 60.0), to_trace=to_trace, follow=every_s > 0)
+    panels.live(sources, board, Glance(board.uid, over, (), every_s or 60.0), follow=every_s > 0)
 
 
 def _missing(sources: Sources) -> None:

@@ -13,7 +13,6 @@ from panel.logbook.feeds import Wanted
 from panel.logbook.looks import LOOKS
 from panel.sources import Sources
 from panel.timeline.picker import live, picked
-from panel.views import traces
 from stack.clients.logs import LogLine, LogPage, Severity
 
 _ANY = "any"
@@ -86,8 +85,7 @@ def _found(sources: Sources, wanted: Wanted) -> None:
         return
     st.caption(_extent(found))
     alt = "Log records, newest first"
-    if opened := steady.draw(listing.html, subject=str(wanted), alt=alt, key="log-records"):
-        st.switch_page(traces.entry(), query_params={"trace": opened})
+    steady.draw(listing.html, subject=str(wanted), alt=alt, key="log-records")
 
 
 def _spoken(found: LogPage) -> str:

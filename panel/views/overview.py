@@ -65,9 +65,7 @@ def _signals(sources: Sources, over: TimeRange) -> None:
         lambda: charts.signal_chart(board, story, dots or (), revision=f"signals {over}"),
     )
     words = "Request rate, error share, latency, confidence and drift share over time"
-    trace_id = plots.draw(drawing, key="signals", alt=words, title="Signals of the service", ranged=True)
-    if trace_id:
-        st.switch_page(traces.entry(), query_params={"trace": trace_id})
+    plots.draw(drawing, key="signals", alt=words, title="Signals of the service", ranged=True)
 
 
 def _traces(sources: Sources, over: TimeRange) -> None:

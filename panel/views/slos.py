@@ -13,7 +13,6 @@ from panel.dashboards.objectives import burn_alerts
 from panel.dashboards.style import STYLE
 from panel.sources import Sources
 from panel.timeline import picker
-from panel.views.dashboards import to_trace
 
 CHARTS = ("Budget left over time", "Bad events over 5 m", "Burn rate, fast windows", "Burn rate, slow windows")
 """The panels of the SLO dashboard that stand below the objectives."""
@@ -35,7 +34,7 @@ def page() -> None:
         over = picker.picked(sources)
         every_s = chooser.refresh_s(sources.pace, board.refresh_s)
     glance = Glance(board.uid, over, (), every_s or 60.0, CHARTS)
-    panels.live(sources, board, glance, to_trace=to_trace, follow=every_s > 0)
+    panels.live(sources, board, glance, follow=every_s > 0)
 
 
 def _objectives(sources: Sources) -> None:

@@ -74,10 +74,8 @@ def _found(sources: Sources, search: TraceSearch) -> None:
     if not traces:
         st.info("No trace matches. Widen the filters or the time range, or wait for traffic.")
         return
-    opened = steady.draw(trace_list.table(traces), subject=str(search), alt="Traces, newest first", key="traces")
-    if opened:
-        st.session_state[_KEPT] = st.query_params.to_dict()
-        st.switch_page(entry(), query_params={_ONE: opened})
+    st.session_state[_KEPT] = st.query_params.to_dict()
+    steady.draw(trace_list.table(traces), subject=str(search), alt="Traces, newest first", key="traces")
 
 
 def _one(sources: Sources, trace_id: str) -> None:

@@ -39,14 +39,31 @@ _SEEN = """() => ({
     moved: window.fd.kept.filter((node, at) => JSON.stringify(node.getBoundingClientRect()) !== window.fd.boxes[at])
         .map(node => node.outerHTML.slice(0, 90)),
 })"""
+SLOW_MS = 1_500
+_SLOW_LINE = f"""
+const late = (hear) => hear && ((event) => setTimeout(() => hear.call(event.target, event), {SLOW_MS}));
+window.WebSocket = class extends WebSocket {{
+    addEventListener(type, hear, ...more) {{
+        super.addEventListener(type, type === 'message' ? late(hear) : hear, ...more);
+    }}
+    set onmessage(hear) {{ super.onmessage = late(hear); }}
+}};
+"""
 _FOCUSED = "() => document.activeElement?.innerText?.trim() || document.activeElement?.getAttribute('aria-label') || ''"
 
 
 @contextmanager
-def window(chromium: Browser, stack: LiveStack, path: str = "", size: dict[str, int] = DESK) -> Iterator[Page]:
-    """Open a page of the panel in a browser of its own; an error of the page fails the test."""
+def window(
+    chromium: Browser, stack: LiveStack, path: str = "", size: dict[str, int] = DESK, *, slow: bool = False
+) -> Iterator[Page]:
+    """Open a page of the panel in a browser of its own; an error of the page fails the test.
+
+    ``slow``: what the panel says arrives late.
+    """
     context = chromium.new_context(viewport={"width": size["width"], "height": size["height"]}, color_scheme="light")
     page = context.new_page()
+    if slow:
+        page.add_init_script(_SLOW_LINE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{stack.endpoints.url('panel')}/{path}")
@@ -128,6 +145,21 @@ def test_live_parts_change_in_place(chromium: Browser, stack: LiveStack) -> None
         seen = page.evaluate(_SEEN)
         assert (seen["gone"], seen["lost"], seen["moved"]) == ([], 0, [])
         assert seen["shifts"] < 0.01
+
+
+def test_a_link_in_a_live_part_leads_on_over_a_slow_line(chromium: Browser, stack: LiveStack) -> None:
+    """The live part asks again before the next page has come: the page stands there all the same, and goes on."""
+    with window(chromium, stack, "logs?text=request_completed", slow=True) as page:
+        record = page.locator(".fd-logs details").first
+        record.locator("summary").click()
+        record.get_by_role("link", name="Open its trace").click()
+        expect(page).to_have_url(re.compile("/traces\\?trace=[0-9a-f]{32}$"))
+        expect(page.get_by_role("img", name=re.compile("Waterfall of")).first).to_be_visible(timeout=SOON_MS)
+        page.wait_for_timeout(3 * SLOW_MS)
+        expect(page.get_by_role("img", name=re.compile("Waterfall of")).first).to_be_visible()
+        page.get_by_role("link", name="All traces").click()
+        page.locator("a[data-follow]").first.click()
+        expect(page.locator('[data-testid="stMain"] h3').first).to_be_visible(timeout=SOON_MS)
 
 
 def test_a_reload_brings_back_page_filters_and_range(chromium: Browser, stack: LiveStack) -> None:

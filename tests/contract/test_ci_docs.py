@@ -11,13 +11,13 @@ import pytest
 import typer.main
 import yaml
 
-from panel.cli import app
+from panel.cli import application
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
-ROOT_COMMAND = typer.main.get_command(app)
+ROOT_COMMAND = typer.main.get_command(application())
 
 
 def options_of(words: list[str]) -> tuple[set[str], list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from panel.cli import app
+from panel.cli import application
 from stack.endpoints import PORTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ def commands(group: typer.Typer, prefix: str = "") -> Iterator[str]:
 def test_every_command_is_documented_and_none_besides() -> None:
     """The table of docs/commands.md and the command line name the same commands."""
     documented = set(re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/commands.md").read_text(), flags=re.MULTILINE))
-    assert documented == set(commands(app))
+    assert documented == set(commands(application()))
 
 
 def test_architecture_names_every_port() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from panel.cli import app
+from panel.cli import application
 from service.errors import LoadFailure
 from service.settings import Settings
 from stack.configuration import RULES_DIR
@@ -41,7 +41,7 @@ def test_alerts_that_a_page_names_are_shipped(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_that_a_page_names_exist(page: str) -> None:
     """Each `firedrill …` begins with a command."""
-    known = set(commands(app))
+    known = set(commands(application()))
     for said in re.findall(r"`firedrill ([a-z][a-z ]*)", PAGES[page]):
         words = said.split()
         assert words[0] in known or " ".join(words[:2]) in known, said

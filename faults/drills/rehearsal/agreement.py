@@ -19,6 +19,8 @@ from faults.drills.wire import STAGES, AlertOutcome, DrillRun, Stage, StageRange
 
 SEEDS = 10
 _SAME_S = 0.001
+_GROUP = "its group may have been there already, from an earlier drill"
+_UNHEARD = "no virtual run has a group from before: all were put out before they told of the alert, and so of its end"
 
 
 class NotComparable(DrillError):  # noqa: N818 - reads as a fact where it is raised
@@ -142,11 +144,10 @@ def _stages(
         known = range_of(tries, index, stage)
         live_s = since_s(live, outcome.stages, stage)
         remark = ""
-        if stage == "delivered" and known_group and known is not None:
-            firing = range_of(tries, index, "firing")
-            if firing is not None:
-                known = known.model_copy(update={"least_s": firing.least_s})
-                remark = "its group may have been there already, from an earlier drill"
+        if stage == "delivered" and known_group and (firing := range_of(tries, index, "firing")) is not None:
+            known = known.model_copy(update={"least_s": firing.least_s}) if known is not None else firing
+            remark = _GROUP
+        unheard = stage == "resolution_delivered" and known_group and range_of(tries, index, "delivered") is None
         inside = _lies(live_s, known, 0.0)
         yield StageAgreement(
             stage=stage,
@@ -155,9 +156,9 @@ def _stages(
             most_s=None if known is None else known.most_s,
             reached=0 if known is None else known.reached,
             tries=len(tries),
-            inside=inside,
-            agrees=inside or _lies(live_s, known, tolerance_s),
-            remark=remark,
+            inside=None if unheard else inside,
+            agrees=None if unheard else inside or _lies(live_s, known, tolerance_s),
+            remark=_UNHEARD if unheard else remark,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from panel.bench.check.corpus import measure_corpus
@@ -15,17 +15,15 @@ from panel.bench.figures import Figure
 from stack.home import Home
 
 
-def measure(say: Callable[[str], None]) -> list[Figure]:
+def measure(say: Callable[[str], None]) -> Iterator[Figure]:
     """Measure in a home of the benchmark's own; raise ``CommandError`` where something did not work.
 
     The first drill trains the models; it is not counted.
     """
     with tempfile.TemporaryDirectory(prefix="firedrill-bench-", ignore_cleanup_errors=True) as folder:
         home = Home(Path(folder))
-        return [
-            *measure_drill(say, home.artifacts),
-            *measure_matrix(say, home.artifacts),
-            *measure_judges(say, home.artifacts),
-            *measure_corpus(say),
-            *measure_memory(say, home.root),
-        ]
+        yield from measure_drill(say, home.artifacts)
+        yield from measure_matrix(say, home.artifacts)
+        yield from measure_judges(say, home.artifacts)
+        yield from measure_corpus(say)
+        yield from measure_memory(say, home.root)

@@ -15,7 +15,7 @@ from panel.bench.figures import Figure
 from panel.bench.panel.ground import Ground
 from panel.bench.panel.viewer import Crowd, look
 
-SECONDS = 40.0
+SECONDS = 24.0
 SETTLE_S = 6.0
 FEW, MANY = 2, 20
 MOST_CORES = 1.0

@@ -19,7 +19,7 @@ from panel.bench.panel.ground import Ground
 
 HALF_HOUR_S = 1800.0
 REFRESHES = 900
-SHORT_S = 180.0
+SHORT_S = 120.0
 FAST_S = 0.25
 SLOW_S = 2.0
 SETTLES = 0.25

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
 from panel.app import VIEWS
@@ -12,27 +13,34 @@ from panel.bench.panel.browsing import measure_browsing
 from panel.bench.panel.crowd import measure_crowd
 from panel.bench.panel.endurance import FAST_S, SLOW_S, measure_endurance
 from panel.bench.panel.ground import ground
+from panel.commands.console import CommandError
 from panel.views import overview
 from stack.browser import LAUNCH_FLAGS, install_chromium
 
 REFRESH_S = 2.0
 
 
-def measure(say: Callable[[str], None], *, long: bool = False) -> list[Figure]:
+def measure(say: Callable[[str], None], *, long: bool = False) -> Iterator[Figure]:
     """Measure on stacks of the benchmark's own; ``long``: watch the browser's memory for half an hour.
 
     Raise ``CommandError`` where something did not work.
     """
+    try:
+        yield from _measured(say, long=long)
+    except PlaywrightError as problem:
+        raise CommandError(f"the benchmark's browser: {problem}") from problem
+
+
+def _measured(say: Callable[[str], None], *, long: bool) -> Iterator[Figure]:
     program = install_chromium(say)
     paths = ["", *(view.__name__.rpartition(".")[2] for view in VIEWS if view is not overview)]
     with ground(say, REFRESH_S) as slow:
-        crowd = measure_crowd(say, slow, paths)
+        yield from measure_crowd(say, slow, paths)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=str(program), args=list(LAUNCH_FLAGS))
-            quick = measure_browsing(say, slow, browser, paths)
+            yield from measure_browsing(say, slow, browser, paths)
             browser.close()
     with ground(say, SLOW_S if long else FAST_S) as fast, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(program), args=list(LAUNCH_FLAGS))
-        steady = measure_endurance(say, fast, browser, long=long)
+        yield from measure_endurance(say, fast, browser, long=long)
         browser.close()
-    return [*quick, *crowd, *steady]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from faults.drills.errors import DrillError
 from faults.drills.export.errors import NotExportable
-from panel.cli import app
+from panel.cli import application
 from panel.commands.console import CommandError
 from stack.rules import promtool
 
@@ -52,7 +52,7 @@ def home(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 def export(*arguments: str) -> str:
     """Return what ``firedrill drill export`` prints; raise what it raises."""
-    done = CliRunner().invoke(app, ["drill", "export", *arguments])
+    done = CliRunner().invoke(application(), ["drill", "export", *arguments])
     if done.exception is not None:
         raise done.exception
     return done.output

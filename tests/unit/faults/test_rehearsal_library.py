@@ -99,6 +99,31 @@ def test_a_window_that_held_another_drill_is_no_disagreement(quick: Rehearsal) -
     assert not agreement(live, load_library()["error-burst"], quick, seeds=1, others=[long_ago]).agrees
 
 
+def test_a_group_that_was_there_before_tells_at_once(quick: Rehearsal) -> None:
+    """Live, an earlier drill's group told of the alert when it fired; virtual runs were put out before they could."""
+    live = live_runs()["model-missing"].model_copy(deep=True)
+    outcome = live.outcomes[0]
+    stages, checks = outcome.stages, {one.stage: one for one in outcome.checks}
+    assert stages.received is not None
+    assert live.rollback_at is not None
+    sooner_s = live.rollback_at - stages.received - 0.01
+    live.rollback_at -= sooner_s
+    stages.delivered = live.rollback_at
+    assert stages.resolved is not None
+    assert stages.resolution_delivered is not None
+    stages.resolved, stages.resolution_delivered = stages.resolved - sooner_s, stages.resolution_delivered - sooner_s
+    drill = load_library()["model-missing"]
+    waited = {one.stage for one in agreement(live, drill, quick, seeds=3).stages if one.agrees is False}
+    assert waited >= {"delivered"}
+    checks["delivered"].earliest_s = checks["received"].measured_s
+    found = agreement(live, drill, quick, seeds=3)
+    assert found.agrees, [one for one in found.stages if one.agrees is False]
+    told = {one.stage: one.remark for one in found.alerts[0].stages}
+    assert "from an earlier drill" in told["delivered"]
+    assert "no virtual run has a group from before" in told["resolution_delivered"]
+    assert found.excused == 1
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [({"verdict": "aborted"}, "it ended aborted"), ({"pace": PRODUCTION.name}, "it ran at production pace")],

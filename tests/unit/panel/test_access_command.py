@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from panel.access.errors import BadOpening
 from panel.access.opening import NAMES, Opening
 from panel.access.store import PASSWORD, AccessStore
-from panel.cli import app
+from panel.cli import application
 from panel.commands import access
 from stack.home import Home
 
@@ -24,7 +24,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs ``firedrill access`` in a fresh home."""
     monkeypatch.setenv("FIREDRILL_HOME", str(tmp_path))
     monkeypatch.delenv(NAMES, raising=False)
-    return lambda *arguments: CliRunner().invoke(app, ["access", *arguments])
+    return lambda *arguments: CliRunner().invoke(application(), ["access", *arguments])
 
 
 def test_a_closed_panel_says_how_to_open_it(run: Run) -> None:

@@ -14,7 +14,7 @@ from panel.bench.figures import Figure
 from panel.bench.service.comparison import telemetry, throughput
 from panel.bench.service.contenders import BARE, COMMON, COMMON_SKLEARN, MLSERVER, OURS, SILENT
 from panel.bench.service.pressure import Cost
-from panel.cli import app
+from panel.cli import application
 from panel.commands import measure
 
 LOW, HIGH = Figure("size", 3.0, "MB", 4.0), Figure("size", 5.0, "MB", 4.0)
@@ -28,7 +28,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, *figures: Figure) -> Callable[..., tu
     monkeypatch.setattr(measure, "BENCHES", {"made-up": made_up.__name__})
 
     def run(*options: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["bench", "made-up", *options])
+        done = CliRunner().invoke(application(), ["bench", "made-up", *options])
         return done.exit_code, done.output
 
     return run

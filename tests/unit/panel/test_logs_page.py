@@ -74,7 +74,7 @@ def test_a_record_opens_to_its_attributes_and_its_trace() -> None:
     made = table.records([line(NASTY, severity="WARN", note=NASTY, path="/x"), line("y" * 30_000)])
     assert "<img" not in made
     assert "&lt;img src=x onerror=alert(1)&gt; &amp; &quot;quoted&quot;" in made
-    assert f'<a href="traces?trace={"ab" * 16}" data-open="{"ab" * 16}">' in made
+    assert f'<a href="traces?trace={"ab" * 16}" data-follow>' in made
     assert "! warning" in made
     assert "(10,000 more characters)" in made
     assert "resource.host" in made
@@ -88,7 +88,7 @@ def test_a_trace_in_the_list_is_escaped_too() -> None:
     raw = {"traceID": 'a"b', "spans": [span], "processes": {"p": {"serviceName": NASTY}}}
     made = trace_table([trace_of(RawTrace.model_validate(raw))])
     assert "<img" not in made
-    assert 'data-open="a%22b"' in made
+    assert 'href="traces?trace=a%22b"' in made
 
 
 def test_records_are_taken_along_whole() -> None:

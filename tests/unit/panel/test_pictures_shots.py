@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from panel.cli import app
+from panel.cli import application
 from panel.commands.console import CommandError
 from panel.pictures import camera as cameras
 from panel.pictures.camera import Entry, camera, caption_of
@@ -102,7 +102,7 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     """Every mistake has its sentence, before anything is written."""
     monkeypatch.setenv("FIREDRILL_HOME", str(tmp_path / "home"))
-    result = CliRunner().invoke(app, ["screenshot", *given, "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(application(), ["screenshot", *given, "--out", str(tmp_path / "out")])
     assert isinstance(result.exception, CommandError)
     assert problem in str(result.exception)
     assert "secret" not in str(result.exception)
@@ -112,6 +112,6 @@ def test_what_cannot_be_done_is_said(
 def test_an_unknown_page_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the pages that there are."""
     monkeypatch.setenv("FIREDRILL_HOME", str(tmp_path / "home"))
-    result = CliRunner().invoke(app, ["screenshot", "alarms"])
+    result = CliRunner().invoke(application(), ["screenshot", "alarms"])
     assert isinstance(result.exception, UnknownPage)
     assert "overview" in str(result.exception)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from faults.drills.check.curve import Curves
 from faults.drills.check.matrix import Matrix
 from faults.errors import FaultError
-from panel.cli import app
+from panel.cli import application
 from panel.commands.console import CommandError
 from tests.unit.faults.small_sweeps import written_rules
 
@@ -65,7 +65,9 @@ def test_the_commands_write_what_they_are_asked_for(
     shared = [str(written_rules(tmp_path)), "--for", "6m", "--jobs", "1", "--no-cache", "--json"]
     run = CliRunner()
     page, picture = tmp_path / "m.html", tmp_path / "m.png"
-    done = run.invoke(app, ["matrix", *shared, "--faults", "traffic_stop", "--html", str(page), "--png", str(picture)])
+    done = run.invoke(
+        application(), ["matrix", *shared, "--faults", "traffic_stop", "--html", str(page), "--png", str(picture)]
+    )
     assert done.exit_code == 1, done.output
     matrix = Matrix.model_validate_json(done.output)
     assert matrix.scenarios == ["steady state", "traffic_stop"]
@@ -75,7 +77,7 @@ def test_the_commands_write_what_they_are_asked_for(
     table = tmp_path / "c.csv"
     wanted = ["--alert", "Slow", "--fault", "latency (inference)", "--from", "10", "--to", "6000"]
     asked = ["--points", "2", "--resolution", "1", "--seeds", "1", "--csv", str(table)]
-    done = run.invoke(app, ["curve", *shared, *wanted, *asked])
+    done = run.invoke(application(), ["curve", *shared, *wanted, *asked])
     assert done.exit_code == 0, done.output
     (curve,) = Curves.model_validate_json(done.output).curves
     assert curve.silent_to == 10
@@ -103,6 +105,6 @@ def test_the_commands_write_what_they_are_asked_for(
 def test_what_cannot_be_asked_for_is_said_to_be_so(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     """One clear sentence, before anything is tried."""
     command, *options = arguments
-    done = CliRunner().invoke(app, [command, str(written_rules(tmp_path)), *options])
+    done = CliRunner().invoke(application(), [command, str(written_rules(tmp_path)), *options])
     assert isinstance(done.exception, (FaultError, CommandError)), done.output
     assert said in str(done.exception)

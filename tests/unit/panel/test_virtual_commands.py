@@ -14,7 +14,7 @@ from faults.drills.errors import UnknownDrill
 from faults.drills.evidence import Evidence
 from faults.drills.shelf import NoEvidence, Shelf
 from faults.drills.spec import LIBRARY
-from panel.cli import app
+from panel.cli import application
 from panel.commands.console import CommandError
 from tests.unit.faults.live_runs import live_runs
 
@@ -33,7 +33,7 @@ def home(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 def refused(*arguments: str) -> BaseException:
     """Return why a command was refused."""
-    error = CliRunner().invoke(app, [*arguments]).exception
+    error = CliRunner().invoke(application(), [*arguments]).exception
     assert error is not None
     return error
 
@@ -54,7 +54,7 @@ def test_a_drill_runs_without_a_stack(home: Path, tmp_path: Path) -> None:
     own.write_text((LIBRARY / "empty-metrics.yaml").read_text().replace("name: empty-metrics", "name: own"))
     report = tmp_path / "report.xml"
     names = ("broken-metrics", str(own))
-    done = CliRunner().invoke(app, ["drill", "run", *names, "--virtual", "--junit", str(report)])
+    done = CliRunner().invoke(application(), ["drill", "run", *names, "--virtual", "--junit", str(report)])
     assert done.exit_code == 0, done.output
     assert "2 PASSED" in done.output
     suites = ET.fromstring(report.read_text())  # noqa: S314 - our own
@@ -67,7 +67,7 @@ def test_what_burns_live_only_is_skipped_with_the_reason(home: Path, monkeypatch
     """A kind that no virtual world can have skips its drill; where nothing else ran, the exit status says so."""
     _ = home
     monkeypatch.setattr(catalogue()["slow_scrape"], "clock", "live-only")
-    done = CliRunner().invoke(app, ["drill", "run", "late-metrics", "--virtual"])
+    done = CliRunner().invoke(application(), ["drill", "run", "late-metrics", "--virtual"])
     assert done.exit_code == 2
     assert "slow_scrape cannot burn on a virtual clock" in " ".join(done.output.split())
 
@@ -89,7 +89,7 @@ def test_what_makes_no_sense_is_refused(home: Path) -> None:
 def test_a_kept_run_is_held_against_virtual_ones(home: Path) -> None:
     """`agree` finds the kept run, says for each stage live, virtual, width and whether they agree."""
     run_id = keep(home, "model-missing")
-    done = CliRunner().invoke(app, ["agree", "--seeds", "3", "--jobs", "1", "--json"])
+    done = CliRunner().invoke(application(), ["agree", "--seeds", "3", "--jobs", "1", "--json"])
     assert done.exit_code == 0, done.output
     (drill,) = json.loads(done.stdout)["drills"]
     assert (drill["run_id"], drill["seeds"], drill["tries"], drill["agrees"]) == (run_id, 3, 18, True)
@@ -105,7 +105,7 @@ def test_a_run_that_disagrees_fails(home: Path) -> None:
     text = (LIBRARY / "model-missing.yaml").read_text(encoding="utf-8")
     times = {"gathered_at": 1.0, "start": 0.0, "end": 1.0, "step_s": 0.5}
     Shelf(home / "data" / "runs").put(Evidence(run=moved, drill_text=text, **times))
-    done = CliRunner().invoke(app, ["agree", "--run", "moved", "--seeds", "1", "--jobs", "1"])
+    done = CliRunner().invoke(application(), ["agree", "--run", "moved", "--seeds", "1", "--jobs", "1"])
     assert done.exit_code == 1, done.output
     assert "DISAGREE" in done.output
     assert "outside" in done.output
@@ -121,7 +121,7 @@ def test_a_stage_that_another_drill_excuses_is_no_agreement(home: Path) -> None:
     for run in (moved, before):
         text = (LIBRARY / f"{run.name}.yaml").read_text(encoding="utf-8")
         Shelf(home / "data" / "runs").put(Evidence(run=run, drill_text=text, **times))
-    done = CliRunner().invoke(app, ["agree", "--run", "moved", "--seeds", "1", "--jobs", "1"])
+    done = CliRunner().invoke(application(), ["agree", "--run", "moved", "--seeds", "1", "--jobs", "1"])
     assert done.exit_code == 2, done.output
     assert "UNDECIDED" in done.output
     assert "AGREE" not in done.output

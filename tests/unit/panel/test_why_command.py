@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from faults.drills.reasons import SelectorFinding, Trend, Why
 from faults.drills.wire import AlertOutcome, DrillRun, StageCheck, StageTimes, Verdict
 from panel.bench.stages import counts, figure
-from panel.cli import app
+from panel.cli import application
 from panel.commands import why as command
 
 NOT_TRUE = Why(
@@ -49,7 +49,7 @@ class Conductor:
 def run(monkeypatch: pytest.MonkeyPatch, answer: Why, *options: str) -> tuple[int, str]:
     """Return exit status and output of the command."""
     monkeypatch.setattr(command, "conductor", lambda _timeout_s: Conductor(answer))
-    done = CliRunner().invoke(app, ["why", answer.alert, *options])
+    done = CliRunner().invoke(application(), ["why", answer.alert, *options])
     return done.exit_code, done.output
 
 
