@@ -44,6 +44,7 @@ def main() -> None:
     """Draw the page that the address names."""
     st.set_page_config(page_title="Firedrill", page_icon=theme.ICON, layout="wide")
     st.html(theme.STYLE)
+    plots.prepare()
     projector.choice()
     sources = deps.sources()
     page = st.navigation([view.entry() for view in VIEWS], position="top")
@@ -52,7 +53,6 @@ def main() -> None:
     page.run()
     picture.button()
     keyboard.prepare(page.title)
-    plots.prepare()
 
 
 if __name__ == "__main__":

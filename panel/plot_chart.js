@@ -3,6 +3,8 @@
 // A drawing holds still while the pointer rests on it or a zoom is on, and in a tab that nobody sees.
 
 const HOLD_MS = 30000; // a pointer that was left behind does not hold a chart for ever
+const LEISURE_MS = 50;
+const PATIENCE_MS = 1000;
 const NEWLINE = 10;
 const NARROW_PX = 480; // on a phone there is no room for the words of stages
 const TEMPLATE = PLOTLY_TEMPLATE_JSON;
@@ -79,11 +81,23 @@ async function draw(host) {
   host.setAttribute("data-drawn", "true");
 }
 
+// What is out of sight is drawn first when nothing else is to be done, one after the other.
+let later = Promise.resolve();
+const atLeisure = window.requestIdleCallback ?? ((act) => setTimeout(act, LEISURE_MS));
+
+function turn(host) {
+  const { top, bottom } = host.getBoundingClientRect();
+  if (host.drawn || (bottom >= 0 && top <= window.innerHeight)) return undefined;
+  later = later.then(() => new Promise((go) => atLeisure(go, { timeout: PATIENCE_MS })));
+  return later;
+}
+
 // One drawing at a time: plotly breaks when a box is changed or purged in the middle of its drawing.
 function queue(host) {
   if (!host.text) return;
   if (host.drawn && (document.hidden || host.zoomed || pointed(host))) return;
   host.drawing = Promise.resolve(host.drawing)
+    .then(() => turn(host))
     .then(() => draw(host))
     .catch((problem) => console.error(problem));
 }

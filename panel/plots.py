@@ -1,16 +1,14 @@
 """Plotly figures that change in place, each with buttons for its picture and its data.
 
 ``st.plotly_chart`` draws a chart anew whenever its data change: a live chart would blink every second and lose the
-pointer's read-out. These two components keep it: one brings plotly's own JavaScript once per page, from the installed
-package and not from the internet, and the charts' own; the other draws and redraws a figure. All charts of the panel go
+pointer's read-out. These two components keep it: one brings plotly's own JavaScript once per page, from this
+panel and not from the internet, and the charts' own; the other draws and redraws a figure. All charts of the panel go
 through them. A trace's unit stands in its ``meta`` (``{"unit": "s"}``): the header of the data says it.
 """
 
 from __future__ import annotations
 
-import base64
 import functools
-import gzip
 import json
 import time
 from collections.abc import Callable
@@ -18,14 +16,14 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
-from plotly.offline import get_plotlyjs
 
 from panel.drawings import Drawing, template
+from panel.plotly_script import ADDRESS
 from panel.timeline import wish, zone
 
 HTML = '<div class="fd-chart"><div class="fd-plot"></div></div>'
-PLACE = "PLOTLY_GZIP_BASE64"
-"""Stands in plot_engine.js for the packed script: unpacked, five megabytes would be kept for every viewer."""
+PLACE = "PLOTLY_ADDRESS"
+"""Stands in plot_engine.js for the address of plotly's script."""
 TEMPLATE_PLACE = "PLOTLY_TEMPLATE_JSON"
 _SCRIPTS = ("follow.js", "plot_csv.js", "plot_picture.js", "plot_chart.js", "plot_engine.js")
 
@@ -46,14 +44,13 @@ def _script(name: str) -> str:
 
 @functools.cache
 def engine_script() -> str:
-    """Return the script that brings plotly's JavaScript along, packed, after the charts' own."""
-    packed = base64.b64encode(gzip.compress(get_plotlyjs().encode())).decode("ascii")
+    """Return the script that brings plotly's JavaScript to the page, after the charts' own."""
     scripts = "\n".join(_script(name) for name in _SCRIPTS)
-    return scripts.replace(TEMPLATE_PLACE, template().partition(":")[2]).replace(PLACE, packed)
+    return scripts.replace(TEMPLATE_PLACE, template().partition(":")[2]).replace(PLACE, ADDRESS)
 
 
 def prepare() -> None:
-    """Bring plotly's JavaScript to the page; once per page, outside of what refreshes."""
+    """Bring plotly's JavaScript to the page; once per page, first of all, outside of what refreshes."""
     _engine()(key="plotly-engine", height=1)
 
 

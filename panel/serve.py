@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 from starlette.middleware import Middleware
 
+from panel import plotly_script
 from panel.access.errors import AccessError
 from panel.access.gate import Gate
 from panel.access.hosts import Hosts
@@ -48,7 +49,7 @@ def server(home: Home, opening: Opening) -> uvicorn.Server:
     from streamlit.starlette import App  # noqa: PLC0415 - a second of import, which a wrong setting need not pay
 
     config = uvicorn.Config(
-        App(APP, middleware=[gate(home, opening)]),
+        App(APP, routes=[plotly_script.route()], middleware=[gate(home, opening), Middleware(plotly_script.Early)]),
         ws="websockets-sansio",
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,

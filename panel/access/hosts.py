@@ -23,7 +23,7 @@ def host_of(header: str) -> str | None:
         return None
     if parts.netloc != header or "@" in header or not parts.hostname:
         return None
-    return parts.hostname.rstrip(".")
+    return parts.hostname.lower().rstrip(".")  # urlsplit leaves what follows a % as it is
 
 
 def own_names() -> frozenset[str]:

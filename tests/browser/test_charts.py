@@ -13,10 +13,12 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 from playwright.sync_api import Browser, Download, Page, expect
+from plotly.offline import get_plotlyjs
 
 from panel import charts, lives, plots
 from panel.drawings import Drawing
 from panel.lives import AlertLife
+from panel.plotly_script import ADDRESS
 from panel.queries import SIGNALS, Band, Board, SignalSeries
 from panel.theme import STYLE
 from panel.timeline import zone
@@ -74,6 +76,9 @@ def bare(chromium: Browser) -> Iterator[Page]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.route("http://panel.test/", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+    page.route(
+        f"http://panel.test{ADDRESS}", lambda route: route.fulfill(body=get_plotlyjs(), content_type="text/javascript")
+    )
     page.goto("http://panel.test/")
     page.evaluate(_LOAD, [plots.engine_script(), Path(plots.__file__).with_name("plot.js").read_text(encoding="utf-8")])
     yield page

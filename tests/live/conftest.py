@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from faults.client import ConductorClient
+from panel.refresh import SETTING
 from stack.endpoints import PORTS, Endpoints, of_replicas
 from stack.errors import StackError
 from stack.home import Home
@@ -63,8 +64,9 @@ class LiveStack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which its commands run."""
-        return {**os.environ, "FIREDRILL_HOME": str(self.home.root), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+        """The environment in which its commands run; its panel draws anew every 2 s, for browsers draw slowly here."""
+        own = {"FIREDRILL_HOME": str(self.home.root), "PYTHONPATH": str(ROOT), "COLUMNS": "160", SETTING: "2"}
+        return {**os.environ, **own}
 
     def cli(self, *arguments: str, timeout_s: float = 150.0) -> subprocess.CompletedProcess[str]:
         """Run ``firedrill`` with ``arguments`` and return what came of it."""

@@ -163,6 +163,7 @@ def test_a_service_that_hangs_is_put_out_by_the_button(stack: LiveStack) -> None
     assert answers(stack)
 
 
+@on_request
 def test_a_crash_loop_leaves_a_service_that_comes_back(stack: LiveStack) -> None:
     """Killed more often than the supervisor has patience for, the service is up again after the fault."""
     before = stack.component("service")["restarts"]

@@ -14,9 +14,9 @@ from faults.drills.wire import DrillRun, DrillStart
 from panel.sources import Sources
 from stack.pace import WORKSHOP
 from stack.status import ComponentStatus, read_status
-from tests.live.conftest import LiveStack, until
+from tests.live.conftest import LiveStack, on_request, until
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(360)]
+pytestmark = [on_request, pytest.mark.live, pytest.mark.timeout(360)]
 
 KILLS = 4
 """So many in a row make the supervisor wait longer each time, and not yet give up."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -48,7 +47,6 @@ def test_three_starts_and_three_ends(fresh: LiveStack) -> None:
 
     Each start is also the proof that the end before it left nothing in its way; between them the stack is looked at.
     """
-    shutil.rmtree(fresh.home.artifacts)  # the first start of all trains its models
     fresh.start()
     status = fresh.status()
     assert status["state"] == "up"

@@ -2,7 +2,8 @@
 
 A live time agrees where it lies within the range of the virtual ones, over all phases and seeds, or no further outside
 than one scrape and one evaluation. The virtual ones are put out after as long as the live one was, since what comes
-after that depends on it; everything else they find out by themselves.
+after that depends on it. Where it brought its own history, they wait before the fault as long as it did: the window
+holds what came meanwhile. Everything else they find out by themselves.
 """
 
 from __future__ import annotations
@@ -110,7 +111,9 @@ def agreement(
         raise NotComparable(live.id, reason)
     burned_s = round(live.rollback_at - live.fault_at, 3)
     first_s = min(one.at_s for one in drill.schedule(live.seed, rehearsal.ground.pace))
-    done = rehearsal.perform(drill, seed=1, seeds=seeds, burn_s=first_s + burned_s, tell=tell)
+    others = tuple(others)
+    waited_s = None if drill.history is None else live.fault_at - _began_at(live, others)
+    done = rehearsal.perform(drill, seed=1, seeds=seeds, burn_s=first_s + burned_s, waited_s=waited_s, tell=tell)
     expected = [one for one in live.outcomes if one.expected]
     intervals = [rule.interval_s for one in expected for rule in rehearsal.ground.named(one.alert)]
     tolerance_s = rehearsal.ground.pace.interval_s + max(intervals, default=rehearsal.ground.pace.interval_s)
@@ -160,6 +163,12 @@ def _stages(
             agrees=None if unheard else inside or _lies(live_s, known, tolerance_s),
             remark=_UNHEARD if unheard else remark,
         )
+
+
+def _began_at(live: DrillRun, others: Iterable[DrillRun]) -> float:
+    """Return when it was a run's turn: its own history ends there, and its traffic begins."""
+    before = (one.ended_at for one in others if one.ended_at is not None and one.ended_at < (live.fault_at or 0.0))
+    return max((live.queued_at, *before))
 
 
 def _past_of(live: DrillRun, window_s: float, others: Iterable[DrillRun]) -> str:

@@ -73,18 +73,22 @@ class Rehearsal:
         seed: int | None = None,
         seeds: int = 1,
         burn_s: float | None = None,
+        waited_s: float | None = None,
         with_evidence: bool = False,
         tell: Tell = lambda _: None,
     ) -> Rehearsed:
         """Run ``drill`` with ``seeds`` seeds from ``seed`` on.
 
-        ``burn_s``: put out so long after the steady state, whatever rings. Raises ``BadDrill`` for one that cannot run,
-        ``NotVirtual`` for a kind that only burns live, other ``VirtualError`` and ``JudgeError``.
+        ``burn_s``: put out so long after the steady state, whatever rings. ``waited_s``: as in ``scenario_of``. Raises
+        ``BadDrill`` for one that cannot run, ``NotVirtual`` for a kind that only burns live, other ``VirtualError`` and
+        ``JudgeError``.
         """
         self._refuse(drill)
         first = next(one for one in (seed, drill.seed, SEED) if one is not None)
         files = (*self.ground.files, probes(drill, self.ground))
-        attempt = _Attempt(self, drill, files, range(first, first + seeds), with_evidence=with_evidence, tell=tell)
+        attempt = _Attempt(
+            self, drill, files, range(first, first + seeds), waited_s, with_evidence=with_evidence, tell=tell
+        )
         tries, kept = attempt.perform(burn_s)
         runs = [one.run for each in tries for one in each]
         chosen = middle(runs, among=len(tries[0]) if with_evidence else len(runs))
@@ -112,6 +116,7 @@ class _Attempt:
     drill: Drill
     files: tuple[RuleFile, ...]
     seeds: range
+    waited_s: float | None
     with_evidence: bool
     tell: Tell
 
@@ -170,6 +175,7 @@ class _Attempt:
             metrics=None if names is None else names | shown,
             scrape_phases=self.rehearsal.scrape_phases,
             traces=first and self.with_evidence,
+            waited_s=self.waited_s,
         )
 
     def _phases(self, recording: Recording, *, sides: bool) -> Iterator[Phase]:

@@ -79,19 +79,25 @@ def scenario_of(
     metrics: frozenset[str] | None,
     scrape_phases: int,
     traces: bool,
+    waited_s: float | None = None,
 ) -> Scenario:
-    """Return ``drill`` with ``seed``, at the ground's pace, put out ``burn_s`` after the steady state."""
+    """Return ``drill`` with ``seed``, at the ground's pace, put out ``burn_s`` after the steady state.
+
+    ``waited_s``: that long, with the drill's traffic, it waited for its own history and its steady state, as live.
+    """
     pace = ground.pace
+    quiet_s = calm_s(drill, ground) if waited_s is None else _whole(waited_s, pace)
+    settling_s = pace.scale(drill.steady_state.hold) + look_every_s(pace.interval_s) if waited_s is None else quiet_s
     return Scenario(
         name=drill.name,
         seed=seed,
-        calm_s=calm_s(drill, ground) + _later_s(seed, pace),
+        calm_s=quiet_s + _later_s(seed, pace),
         burn_s=burn_s,
         recovery_s=recovery_s,
         schedule=drill.schedule(seed, pace),
         traffic=drill.traffic or TrafficSettings(),
         background=None if drill.traffic is None else TrafficSettings(),
-        settling_s=pace.scale(drill.steady_state.hold) + look_every_s(pace.interval_s),
+        settling_s=settling_s,
         pace=pace,
         metrics=metrics,
         scrape_phases=scrape_phases,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
+from faults.drills.errors import DrillError
 from faults.drills.judge.judgement import AlertLife
+from faults.drills.rehearsal.agreement import agreement
 from faults.drills.rehearsal.ground import Ground, shipped_ground
 from faults.drills.rehearsal.ranges import middle, summed_up
+from faults.drills.rehearsal.run import Rehearsal
 from faults.drills.rehearsal.scenario import calm_s, longest_burn_s, longest_recovery_s, past_of, scenario_of
 from faults.drills.rehearsal.telling import notifications
 from faults.drills.spec import load_library
@@ -72,6 +77,29 @@ def test_seeds_move_the_fault_within_an_interval(ground: Ground) -> None:
     assert shares[0] >= 0.0
     assert shares[-1] < ground.pace.interval_s
     assert 0.0 < max(gaps) < 0.2 * ground.pace.interval_s
+
+
+def test_a_drill_with_a_history_waits_as_long_as_it_did_live(ground: Ground) -> None:
+    """Between its history and its fault a live run sent its traffic for a while; the virtual one sends it as long."""
+    drill = load_library()["budget-drain"]
+    given: dict[str, Any] = {"burn_s": 1.0, "recovery_s": 1.0, "metrics": None, "scrape_phases": 3, "traces": False}
+    own = scenario_of(drill, ground, 1, **given)
+    as_live = scenario_of(drill, ground, 1, **given, waited_s=27.6)
+    assert own.settling_s < 5.0
+    assert 28.0 <= as_live.calm_s < 29.0
+    assert as_live.settling_s == 28.0
+
+
+@pytest.mark.parametrize(("name", "waited_s"), [("budget-drain", 30.0), ("error-burst", None)])
+def test_an_agreement_waits_from_the_end_of_the_run_before(name: str, waited_s: float | None, ground: Ground) -> None:
+    """A run that stood in the queue began when the one before it ended; without a history the wait says nothing."""
+    live = run_of("passed", 5.0).model_copy(update={"name": name, "queued_at": 10.0})
+    before, after = (live.model_copy(update={"ended_at": at}) for at in (70.0, 300.0))
+    rehearsal = create_autospec(Rehearsal, instance=True, ground=ground)
+    rehearsal.perform.side_effect = DrillError("asked")
+    with pytest.raises(DrillError, match="asked"):
+        agreement(live, load_library()[name], rehearsal, others=iter([before, after]))
+    assert rehearsal.perform.call_args.kwargs["waited_s"] == waited_s
 
 
 def test_the_past_ends_before_the_first_scrape(ground: Ground) -> None:

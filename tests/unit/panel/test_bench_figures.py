@@ -21,7 +21,7 @@ LOW, HIGH = Figure("size", 3.0, "MB", 4.0), Figure("size", 5.0, "MB", 4.0)
 
 
 def bench(monkeypatch: pytest.MonkeyPatch, *figures: Figure) -> Callable[..., tuple[int, str]]:
-    """Return what runs a benchmark that measures ``figures``: exit code and output."""
+    """Return what runs a benchmark that measures ``figures``: exit code and what it prints."""
     made_up = ModuleType("made_up_benchmark")
     vars(made_up)["measure"] = lambda _say: list(figures)
     monkeypatch.setitem(sys.modules, made_up.__name__, made_up)
@@ -29,7 +29,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, *figures: Figure) -> Callable[..., tu
 
     def run(*options: str) -> tuple[int, str]:
         done = CliRunner().invoke(application(), ["bench", "made-up", *options])
-        return done.exit_code, done.output
+        return done.exit_code, done.stdout
 
     return run
 

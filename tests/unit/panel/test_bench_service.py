@@ -25,6 +25,7 @@ from panel.bench.service.pressure import LoadFailed, press
 from panel.bench.service.processes import Cores, Server, ServerFailed, free_port, serving
 from panel.bench.service.programs.load import Job, run
 from stack.endpoints import HOST
+from tests.live.conftest import on_request
 
 FLOWER = [[5.1, 3.5, 1.4, 0.2]]
 IRIS = {"MODELS": "iris"}
@@ -177,6 +178,7 @@ def environment(folder: Path, monkeypatch: pytest.MonkeyPatch, requirements: str
     return Environment("tried")
 
 
+@on_request
 def test_an_environment_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first call builds it and says so, the second finds it; other requirements are another environment."""
     tried, said = environment(tmp_path, monkeypatch, "# nothing\n"), []
@@ -187,6 +189,7 @@ def test_an_environment_is_built_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert environment(tmp_path, monkeypatch, "# something else\n").folder() != python.parents[1]
 
 
+@on_request
 def test_an_environment_that_cannot_be_built_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failing installation tells the installer's words and is no environment; offline nothing is fetched."""
     tried = environment(tmp_path, monkeypatch, f"{tmp_path}/nowhere.whl\n")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-from pathlib import Path
+import asyncio
 
+import httpx
 from canned_stack import fault
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from faults.drills.reasons import Trend
 from faults.drills.wire import StageTimes
-from panel import charts, formats, queries, spans
+from panel import charts, formats, plotly_script, queries, spans
 from panel.lives import AlertLife, stage_chart, trend_chart
 from panel.queries import SIGNALS, Band, Board, SignalSeries
 from panel.timeline.story import Dot, Story
@@ -117,20 +121,47 @@ def test_the_waterfall_nests_spans_and_marks_faults_and_errors() -> None:
     assert round(about.duration_s, 3) == 1.6
 
 
-def test_the_packed_plotly_unpacks_to_the_installed_one() -> None:
-    """The engine's script carries the installed plotly's JavaScript, whole, in place of its placeholder."""
-    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - seconds of import, which only its worker pays
+def test_the_engine_names_the_script_that_the_panel_serves() -> None:
+    """The charts' own scripts come with the page, plotly's by its address, and nothing of it stands in a message."""
+    from panel import plots  # noqa: PLC0415 - seconds of import, which only its worker pays
 
-    from panel import plots  # noqa: PLC0415 - as above
+    engine = plots.engine_script()
+    assert "function show(host)" in engine
+    assert f'"{plotly_script.ADDRESS}"' in engine
+    assert plots.PLACE not in engine
+    assert len(engine) < 100_000
 
-    template = Path(plots.__file__).with_name("plot_engine.js").read_text(encoding="utf-8")
-    before, after = template.split(plots.PLACE)
-    own, _, rest = plots.engine_script().partition(before)
-    assert "function show(host)" in own
-    assert rest.endswith(after)
-    packed = rest.removesuffix(after)
-    assert gzip.decompress(base64.b64decode(packed)).decode() == get_plotlyjs()
-    assert len(packed) < 2_500_000
+
+def test_plotlys_script_is_the_installed_one_and_stands_in_every_page() -> None:
+    """It is served packed and to be kept; a page has it in its head, and nothing else is changed."""
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - as above
+
+    def page(_: Request) -> Response:
+        parts = (b"<html><head><title>x</title></he", b"ad><body>here</body></html>")
+        return StreamingResponse(iter(parts), media_type="text/html", headers={"Content-Length": "57"})
+
+    def other(_: Request) -> Response:
+        return PlainTextResponse("</head>")
+
+    app = Starlette(
+        routes=[plotly_script.route(), Route("/", page), Route("/other", other)],
+        middleware=[Middleware(plotly_script.Early)],
+    )
+
+    async def answers() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://panel.test") as client:
+            plain = await client.get(plotly_script.ADDRESS, headers={"Accept-Encoding": "identity"})
+            return [plain, *[await client.get(path) for path in (plotly_script.ADDRESS, "/", "/other")]]
+
+    bare, script, told, untouched = asyncio.run(answers())
+    assert script.text == get_plotlyjs()
+    assert script.headers["content-encoding"] == "gzip"
+    assert "immutable" in script.headers["cache-control"]
+    assert (bare.text, "content-encoding" in bare.headers) == (script.text, False)
+    tag = f'<script async src="{plotly_script.ADDRESS}"></script>'
+    assert told.text == f"<html><head><title>x</title>{tag}</head><body>here</body></html>"
+    assert int(told.headers["content-length"]) == len(told.content)
+    assert untouched.text == "</head>"
 
 
 def test_single_requests_stand_on_the_latency_row_and_carry_their_trace() -> None:
