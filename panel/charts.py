@@ -11,6 +11,7 @@ from html import escape
 import plotly.graph_objects as go
 
 from panel import formats, theme
+from panel.drawings import Sketch
 from panel.queries import Board, SignalSeries
 from panel.spans import FAULT_EVENT
 from panel.timeline.drawing import dressed
@@ -29,7 +30,7 @@ Drawing = dict[str, object]
 
 def signal_chart(
     board: Board, story: Story | None = None, dots: Sequence[Dot] = (), *, revision: str = "signals"
-) -> go.Figure:
+) -> Sketch:
     """Draw the signals below each other on one time axis, with the ``story`` over all of them.
 
     ``dots`` stand on the row of latency and lead to their traces. As long as ``revision`` is the same, a zoom stays.
@@ -74,7 +75,7 @@ def signal_chart(
         "hoversubplots": "axis",
         "uirevision": revision,
     }
-    return go.Figure(data=traces, layout=dressed(layout, story, lift_px=20) | axes)
+    return Sketch(traces, dressed(layout, story, lift_px=20) | axes)
 
 
 def waterfall(trace: Trace, order: Sequence[tuple[Span, int]]) -> go.Figure:

@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-import plotly.graph_objects as go
-
 from panel import formats, theme
 from panel.charts import GRID
 from panel.dashboards import colors, units
 from panel.dashboards.answers import CALC_WORDS, NO_DATA, Answer, Line, lines_of, reduced
 from panel.dashboards.board import Look, Panel
+from panel.drawings import Sketch
 from panel.timeline.drawing import Layout, dressed
 from panel.timeline.range import Grid
 from panel.timeline.story import Dot, Story
@@ -28,7 +27,7 @@ _LETTER_PX, _KEY_PX, _COLUMN_PX = 5.7, 46, 39
 """Widths of a letter and of the line before a name in the legend, and of a grid column on a screen of 1280 pixels."""
 
 
-def figure(panel: Panel, answers: Sequence[Answer], grid: Grid, story: Story | None, *, words: bool) -> go.Figure:
+def figure(panel: Panel, answers: Sequence[Answer], grid: Grid, story: Story | None, *, words: bool) -> Sketch:
     """Draw the series of a panel over ``grid``, with the faults and stages of ``story``.
 
     ``words`` writes their names above the chart too; without, there are bands and signs alone.
@@ -73,7 +72,7 @@ def figure(panel: Panel, answers: Sequence[Answer], grid: Grid, story: Story | N
         "bargap": 0,
         "uirevision": f"panel {panel.id} {grid.end - grid.start:g}",
     }
-    return go.Figure(data=traces, layout=dressed(layout, story, words=words))
+    return Sketch(traces, dressed(layout, story, words=words))
 
 
 def extent(panel: Panel, lines: Iterable[Line]) -> tuple[float, float]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from panel import formats, markup, plots, theme, widgets
@@ -15,6 +14,7 @@ from panel.dashboards.answers import NO_DATA, Answer, BoardAnswer
 from panel.dashboards.asking import Glance
 from panel.dashboards.board import Board, Panel
 from panel.dashboards.style import STYLE
+from panel.drawings import Sketch
 from panel.sources import Sources
 from panel.timeline.drawing import SIGNS
 from panel.timeline.story import Story
@@ -148,7 +148,7 @@ class _Drawer:
         span, story = self.answer.grid, self.story
         words = panel.place.width >= 20
 
-        def build() -> go.Figure:
+        def build() -> Sketch:
             if panel.kind == "piechart":
                 return shares.pie(panel, answers)
             if panel.kind == "heatmap":

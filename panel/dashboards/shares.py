@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-import plotly.graph_objects as go
-
 from panel import formats
 from panel.charts import GRID
 from panel.dashboards import colors, units
 from panel.dashboards.answers import Answer, Line, lines_of, reduced
 from panel.dashboards.board import Panel
 from panel.dashboards.lines import nothing
+from panel.drawings import Sketch
 from panel.timeline.drawing import Layout, dressed
 from panel.timeline.range import Grid
 from panel.timeline.story import Story
@@ -29,7 +28,7 @@ _SCALE = (
 """From nothing to dark orange, in light as in dark; by the square root, so that little is seen beside much."""
 
 
-def pie(panel: Panel, answers: Sequence[Answer]) -> go.Figure:
+def pie(panel: Panel, answers: Sequence[Answer]) -> Sketch:
     """Draw what each series is reduced to as a slice; each has its name, value and share beside it."""
     told = [(line, reduced(line.values, panel.options.calc)) for line in lines_of(answers)]
     slices = [(line, value) for line, value in told if value is not None and value > 0]
@@ -53,10 +52,10 @@ def pie(panel: Panel, answers: Sequence[Answer]) -> go.Figure:
         "legend": {"font": {"size": 13}, "bgcolor": "rgba(0,0,0,0)"},
         "uirevision": f"panel-{panel.id}",
     }
-    return go.Figure(data=[trace], layout=layout)
+    return Sketch([trace], layout)
 
 
-def heatmap(panel: Panel, answers: Sequence[Answer], grid: Grid, story: Story | None, *, words: bool) -> go.Figure:
+def heatmap(panel: Panel, answers: Sequence[Answer], grid: Grid, story: Story | None, *, words: bool) -> Sketch:
     """Draw how much fell into each bucket of a histogram; ``le`` of each series is its bucket's upper bound."""
     bounds, cells = per_bucket(lines_of(answers))
     names = [_bound(bound, panel) for bound in bounds]
@@ -96,7 +95,7 @@ def heatmap(panel: Panel, answers: Sequence[Answer], grid: Grid, story: Story | 
         "annotations": [] if any(value for row in cells for value in row) else [nothing(panel)],
         "uirevision": f"panel-{panel.id}",
     }
-    return go.Figure(data=[trace], layout=dressed(layout, story, words=words))
+    return Sketch([trace], dressed(layout, story, words=words))
 
 
 def per_bucket(lines: Sequence[Line]) -> tuple[list[float], list[list[float | None]]]:

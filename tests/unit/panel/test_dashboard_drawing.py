@@ -20,6 +20,7 @@ from panel.dashboards.board import Board, Look, Panel, Strokes
 from panel.dashboards.file import read_board, shipped, shipped_board
 from panel.dashboards.objectives import read_promises
 from panel.dashboards.page import body_px, plotted
+from panel.drawings import Drawing, Sketch
 from panel.queries import Band
 from panel.timeline.range import Grid, TimeRange
 from panel.timeline.story import Dot, Mark, Story
@@ -60,14 +61,28 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
         yield Recording(PrometheusClient(prometheus.url), end)
 
 
+def without_empty(part: dict[str, object]) -> dict[str, object]:
+    """Leave out lists of nothing, as plotly does."""
+    return {name: value for name, value in part.items() if value != []}
+
+
+def checked(sketch: Sketch) -> str:
+    """Return what the browser is sent; plotly knows every word of it and takes it as it is written."""
+    sent = Drawing.of(sketch)
+    known = Drawing.of(sketch.figure())
+    assert json.loads(sent.figure, object_hook=without_empty) == json.loads(known.figure, object_hook=without_empty)
+    assert sent.height == known.height
+    return sent.figure
+
+
 def drawn(panel: Panel, answers: tuple[Answer, ...], grid: Grid) -> str:
     """Return a panel as it reaches the browser."""
     if panel.kind == "piechart":
-        return str(shares.pie(panel, answers).to_json())
+        return checked(shares.pie(panel, answers))
     if panel.kind == "heatmap":
-        return str(shares.heatmap(panel, answers, grid, STORY, words=True).to_json())
+        return checked(shares.heatmap(panel, answers, grid, STORY, words=True))
     if panel.kind == "timeseries":
-        return str(lines.figure(panel, answers, grid, STORY, words=False).to_json())
+        return checked(lines.figure(panel, answers, grid, STORY, words=False))
     draw = {"stat": tiles.stat, "gauge": tiles.gauge, "bargauge": tiles.bars, "table": tables.table}[panel.kind]
     return draw(panel, answers, body_px(panel))
 
@@ -192,7 +207,7 @@ def test_thresholds_bands_and_marks_stand_in_a_chart() -> None:
     story = Story(GRID.start, GRID.end, (Band("latency", 1002.0, 1004.0),), (Mark(1003.0, "HighLatency", "firing"),))
     for style, count in (("off", 0), ("dashed", 2), ("area", 3), ("line+area", 5)):
         panel = made(strokes=Strokes(thresholds=style))  # type: ignore[arg-type]
-        figure = json.loads(lines.figure(panel, answers, GRID, story, words=True).to_json())
+        figure = json.loads(lines.figure(panel, answers, GRID, story, words=True).json())
         assert len(figure["layout"]["shapes"]) == count + 2, style
         assert figure["data"][-1]["customdata"] == ["ab"]
     assert "latency" in json.dumps(figure["layout"]["annotations"])
@@ -203,7 +218,7 @@ def test_stacked_series_have_an_axis_that_holds_their_sum(stacked: str) -> None:
     """A stack of three ones reaches three, or the whole."""
     answers = (Answer(Query("A", "x"), "x", tuple(series(name, 1.0, 1.0) for name in "abc")),)
     panel = made(strokes=Strokes(stacked=stacked), unit="none")  # type: ignore[arg-type]
-    figure = json.loads(lines.figure(panel, answers, GRID, None, words=False).to_json())
+    figure = json.loads(lines.figure(panel, answers, GRID, None, words=False).json())
     top = figure["layout"]["yaxis"]["range"][1]
     assert top >= (3.0 if stacked == "normal" else 100.0)
     assert figure["data"][0]["stackgroup"] == "one"
@@ -216,7 +231,7 @@ def test_many_series_have_a_legend_that_holds_still() -> None:
             lines.figure(
                 made(), (Answer(Query("A", "x"), "x", tuple(series(str(n), 1.0) for n in range(count))),), GRID, None,
                 words=False,
-            ).to_json()
+            ).json()
         )
         for count in (lines.MOST_IN_LEGEND, 30)
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import httpx
 from canned_stack import fault
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from faults.drills.reasons import Trend
 from faults.drills.wire import StageTimes
 from panel import charts, formats, plotly_script, queries, spans
+from panel.drawings import Drawing, Sketch
 from panel.lives import AlertLife, stage_chart, trend_chart
 from panel.queries import SIGNALS, Band, Board, SignalSeries
 from panel.timeline.story import Dot, Story
@@ -42,7 +44,7 @@ def test_signals_share_an_axis_and_a_band_crosses_all_of_them() -> None:
     """Five lines, one shape per band over the whole height, one label per kind."""
     records = [fault("a", "error", START + 50, 60, ended_at=START + 80), fault("b", "error", START + 200, 600)]
     bands = queries.fault_bands(records, (), START, END)
-    figure = charts.signal_chart(board(5.0, 0.1, 0.01, 0.9, 0.0), Story(START, END, bands))
+    figure = charts.signal_chart(board(5.0, 0.1, 0.01, 0.9, 0.0), Story(START, END, bands)).figure()
     assert len(figure.data) == len(SIGNALS)
     assert [(shape.yref, shape.y0, shape.y1) for shape in figure.layout.shapes] == [("paper", 0, 1)] * 2
     assert figure.layout.shapes[0].x1 == formats.wall(END)
@@ -52,14 +54,14 @@ def test_signals_share_an_axis_and_a_band_crosses_all_of_them() -> None:
 
 def test_an_axis_grows_in_steps_and_a_share_never_passes_one() -> None:
     """A quiet signal keeps its least height; a large one doubles it; shares end at 105 %."""
-    figure = charts.signal_chart(board(7.3, 0.9, None, 0.2, 0.001))
+    figure = charts.signal_chart(board(7.3, 0.9, None, 0.2, 0.001)).figure()
     tops = [axis.range[1] for axis in figure.select_yaxes()]
     assert tops == [8.0, 1.05, 0.05, 1.0, 0.1]
 
 
 def test_missing_values_leave_holes() -> None:
     """A moment without a value is no zero."""
-    figure = charts.signal_chart(board(5.0, None, None, None, None))
+    figure = charts.signal_chart(board(5.0, None, None, None, None)).figure()
     assert set(figure.data[1].y) == {None}
     assert figure.data[1].connectgaps is not True
 
@@ -166,9 +168,13 @@ def test_plotlys_script_is_the_installed_one_and_stands_in_every_page() -> None:
 
 def test_single_requests_stand_on_the_latency_row_and_carry_their_trace() -> None:
     """A point has its trace's id; one above the axis stands at its end and keeps its true value for the data."""
-    figure = charts.signal_chart(
+    sketch = charts.signal_chart(
         board(5.0, 0.1, 0.01, 0.9, 0.0), None, [Dot(START + 5, 1.5, "ab"), Dot(START, 0.02, "c")]
     )
+    figure = sketch.figure()
+    assert sketch.layout["shapes"] == []  # plotly leaves out what is empty
+    sent = json.loads(Sketch(sketch.data, {**sketch.layout, "shapes": None}).json())
+    assert sent == json.loads(Drawing.of(figure).figure)
     points = next(trace for trace in figure.data if trace.mode == "markers")
     assert points.yaxis == next(trace.yaxis for trace in figure.data if trace.name == "Latency p95")
     assert list(points.customdata) == ["ab", "c"]
