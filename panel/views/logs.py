@@ -47,8 +47,8 @@ def _filters(sources: Sources) -> Wanted:
         help="Looked for in the record's text and in the values of its attributes.",
     )
     services = [_ANY, *(sources.logbook.services.get().value or ())]
-    who = service.selectbox("Service", services, key="service", bind="query-params")
-    lowest = least.selectbox("At least", _LEAST, key="least", format_func=_severity, bind="query-params")
+    who = service.selectbox("Service", services, key="in_service", bind="query-params")
+    lowest = least.selectbox("At least", _LEAST, key="severity", format_func=_severity, bind="query-params")
     request, trace, most, follow = st.columns([1.6, 1.8, 0.8, 1], vertical_alignment="bottom")
     request_id = request.text_input("Request id", key="request", bind="query-params", help="The answer's X-Request-ID.")
     trace_id = trace.text_input("Trace id", key="in_trace", bind="query-params", help="The answer's X-Trace-ID.")

@@ -41,6 +41,7 @@ _SEEN = """() => ({
     moved: window.fd.kept.filter((node, at) => JSON.stringify(node.getBoundingClientRect()) !== window.fd.boxes[at])
         .map(node => node.outerHTML.slice(0, 90)),
 })"""
+_WIDTHS = "[document.documentElement, document.querySelector('[data-testid=\"stMain\"]')].map(box => box.scrollWidth)"
 SLOW_MS = 1_500
 _SLOW_LINE = f"""
 const late = (hear) => hear && ((event) => setTimeout(() => hear.call(event.target, event), {SLOW_MS}));
@@ -108,10 +109,7 @@ def test_a_page_has_no_barrier_and_fits_a_phone(chromium: Browser, stack: LiveSt
             assert barriers(page) == []
         page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
         page.wait_for_function(_READY, timeout=SOON_MS)
-        widths = page.evaluate(
-            "[document.documentElement, document.querySelector('[data-testid=\"stMain\"]')].map(box => box.scrollWidth)"
-        )
-        assert max(widths) <= PHONE["width"]
+        until(lambda: max(page.evaluate(_WIDTHS)) <= PHONE["width"], "the charts to fit a phone")
 
 
 def test_a_fault_by_keyboard_seen_by_another_browser(chromium: Browser, stack: LiveStack) -> None:

@@ -31,13 +31,13 @@ def test_the_page_lists_what_matches_and_says_how_much_there_is(open_page: Open)
     """All records of the range, then those that the filters in the address leave; the store is asked with them."""
     world = lively()
     assert "8 records of 8, newest first" in said(open_page(world, "logs"))
-    test = open_page(world, "logs", text="failed", least="error", request="r2", in_trace="f" * 32)
+    test = open_page(world, "logs", text="failed", severity="error", request="r2", in_trace="f" * 32)
     assert not test.exception
     asked = [each.query for each in world.asked if each.path == "/api/logs/search"][-1]
     assert (asked["text"], asked["severity"], asked["traceID"]) == ("failed", "17", "f" * 32)
     assert asked["attribute"] == "request_id:r2"
     assert "No record matches" in said(test)
-    assert (test.text_input("text").value, test.selectbox("least").value) == ("failed", "ERROR")
+    assert (test.text_input("text").value, test.selectbox("severity").value) == ("failed", "ERROR")
 
 
 def test_a_list_that_is_cut_says_so(open_page: Open) -> None:
