@@ -1,4 +1,7 @@
-"""The drill that is measured: half an hour at two requests a second, under all shipped rules. Plain values."""
+"""The drill that is measured: half an hour at two requests a second, under all shipped rules. Plain values.
+
+The steady state is as long as the calm, so that the drill's traffic is all there is: before it a stack has its own, more.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ name: half-hour
 title: Half an hour with a burst of errors
 seed: 1
 traffic: {rate: 2, models: {iris: 4, churn: 1}}
+steady_state: {within: 20m, hold: 7m}
 faults: [{kind: error, probability: 0.5, parameters: {mode: status, status: 500}, ttl: 20m}]
 expect: [{alert: HighErrorRate, firing_within: 8m, resolved_within: 8m}]
 allow: [ErrorBudgetBurnFast, ErrorBudgetBurnMedium]
