@@ -19,6 +19,10 @@ from stack.endpoints import HOST
 
 VARIABLE = "FIREDRILL_PANEL_HOST"
 NAMES = "FIREDRILL_PANEL_NAMES"
+OPTION = "--panel-host"
+NO_ADDRESS = (
+    "this machine has no such address ({reason}); give one of its own (`ip address` shows them), or 0.0.0.0 for all"
+)
 EVERY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - opened on purpose, by whoever says so
 _VIRTUAL = ("docker", "br-", "veth", "virbr", "lo")
 _BACKLOG = 2048
@@ -57,7 +61,10 @@ class Opening:
         return bool(self.host) and self.host not in LOOPBACK
 
     def sockets(self, port: int) -> list[socket.socket]:
-        """Return the sockets that the panel listens on, loopback among them; raise ``BadOpening`` where one fails."""
+        """Return the sockets that the panel listens on, loopback among them; raise ``BadOpening`` where one fails.
+
+        With port 0 it is only tried whether this machine has the address, before anything is started.
+        """
         addresses = {HOST, self.host} if self.listens_to_network else {self.listen}
         if every := EVERY & {self.host, self.listen}:
             addresses = {max(every)}  # both: the one that takes IPv6 too
@@ -68,7 +75,8 @@ class Opening:
             for each in found:
                 each.close()
             reason = problem.strerror or str(problem)
-            raise BadOpening(VARIABLE, self.host or HOST, f"cannot listen on port {port} there ({reason})") from problem
+            what = f"cannot listen on port {port} there ({reason})" if port else NO_ADDRESS.format(reason=reason)
+            raise BadOpening(VARIABLE if port else OPTION, self.host or HOST, what) from problem
         return found
 
     def sites(self, port: int) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def test_up_makes_what_is_missing_and_access_shows_it_without_the_password(
 def test_up_refuses_an_address_that_this_machine_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is started; a name alone asks everyone to log in and opens nothing."""
     monkeypatch.setenv(NAMES, "drill.example")
-    with pytest.raises(BadOpening, match="cannot listen"):
+    with pytest.raises(BadOpening, match="this machine has no such address"):
         access.opening_of("192.0.2.7")
     assert access.opening_of("").opened
     assert not access.opening_of("").listens_to_network

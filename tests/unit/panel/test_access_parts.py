@@ -231,7 +231,7 @@ def test_it_listens_on_loopback_too_and_says_where_it_cannot() -> None:
     finally:
         for each in bound:
             each.close()
-    with pytest.raises(BadOpening, match=r"FIREDRILL_PANEL_HOST=192\.0\.2\.7: cannot listen"):
+    with pytest.raises(BadOpening, match=r"--panel-host=192\.0\.2\.7: this machine has no such address"):
         Opening("192.0.2.7").sockets(0)
 
 
