@@ -1,6 +1,6 @@
 """The drill that is measured: half an hour at two requests a second, under all shipped rules. Plain values.
 
-The steady state is as long as the calm, so that the drill's traffic is all there is: before it a stack has its own, more.
+The steady state is as long as the calm, so that the drill's traffic is all there is; before it a stack has its own.
 """
 
 from __future__ import annotations
