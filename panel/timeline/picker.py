@@ -26,7 +26,7 @@ def picked(sources: Sources) -> TimeRange:
     default = usual(sources.pace)
     lengths = _lengths(default.last_s)
     now = time.time()
-    _prepare(lengths, now)
+    _prepare(lengths, now, short(default.last_s))
     with st.container(horizontal=True, vertical_alignment="bottom", key="fd-range"):
         last = st.selectbox(
             "Time range",
@@ -64,7 +64,7 @@ def _kept() -> dict[str, str]:
     return kept
 
 
-def _prepare(lengths: dict[str, float], now: float) -> None:
+def _prepare(lengths: dict[str, float], now: float, usual_length: str) -> None:
     """Set the fields before they are drawn: by a zoom, by the address, or as they were on the page before."""
     state, query = st.session_state, st.query_params
     wished = wish.take()
@@ -78,6 +78,11 @@ def _prepare(lengths: dict[str, float], now: float) -> None:
         elif _LAST not in query and _FROM not in query:
             for name, value in _kept().items():
                 state[name] = value
+    else:
+        for name in (_LAST, _FROM, _TO):
+            known = state.get(name, usual_length)
+            if known != usual_length and name not in query:  # the fields of the next page know only what they are given
+                _set(name, known)
     if state.get(_LAST) == FIXED or query.get(_LAST) == FIXED:
         before = lengths[next(iter(lengths))]
         for name, at in ((_FROM, now - before), (_TO, now)):
