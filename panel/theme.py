@@ -214,6 +214,9 @@ html {font-size: clamp(19px, 1.5vw, 30px) !important;}
 .block-container {max-width: none; padding-left: 2rem; padding-right: 2rem;}
 .fd-strip, .fd-table th, .fd-table td, .fd-card, .fd-stages li {border-color: light-dark(#000, #fff) !important;}
 .fd-card {border-width: 2px; border-left-width: 10px;}
+.fd-cards {grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr));}
+.stButton button {padding-left: .3rem; padding-right: .3rem;}
+.stButton button p {white-space: normal;}
 .fd-chip {border-width: 3px; font-size: 1rem;}
 .fd-stages li {opacity: 1; font-size: 1rem; border-width: 2px;}
 .fd-strip, .fd-table {font-size: 1.05rem;}

@@ -23,9 +23,11 @@ BAND_LINES = 2
 """So many lines above a chart are always kept for the names of faults; further kinds make it higher."""
 MARK_LINES = 2
 """So many lines are always kept for the stages of alerts; what finds no room there stands as a sign alone."""
-_WORD = 0.115
+_WORD = 0.17
 """The width of a stage's word, as a share of a chart."""
 _SIGN = 0.022
+_INSIDE = 0.01
+"""So far within the axis, as a share of it, a name stands at least: what is a moment outside of it is not drawn."""
 META = "firedrill"
 """Under this name of the figure's ``meta`` stands what its picture's caption says."""
 
@@ -117,11 +119,13 @@ def mark_shapes(story: Story, lift_px: int, *, words: bool = True) -> tuple[list
         sign, at = SIGNS[group[0].stage], group[0].at
         said = "<br>".join(f"{escape(mark.alert)} {sign.word} at {formats.clock(mark.at)}" for mark in group)
         symbol = f'<span style="color:{sign.color}">{sign.symbol}</span>'
-        line = next((row for row, until in enumerate(free) if until <= at), None)
+        fits = at + _WORD * length <= story.end
+        begins = at if fits else at - _WORD * length
+        line = next((row for row, until in enumerate(free) if until <= begins), None)
         more = f" {len(group)}" if len(group) > 1 else ""
         if words and line is not None:
-            free[line] = at + _WORD * length
-            place = (at, "left" if free[line] <= story.end else "right")
+            free[line] = begins + _WORD * length
+            place = (at, "left" if fits else "right")
             text, lift = f"{symbol} {sign.word}{more}", lift_px + LINE_PX * line
         else:
             text, place, lift = symbol, (at, "center"), lift_px - LINE_PX if words else lift_px
@@ -147,7 +151,7 @@ def _placed(band: Band, start: float, end: float) -> tuple[float, str]:
     """Return where the label of ``band`` stands and how it is anchored, so that it stays inside."""
     at, edge = (band.start + band.end) / 2, 0.1 * (end - start)
     if at > end - edge:
-        return band.end, "right"
+        return min(band.end, end - _INSIDE * (end - start)), "right"
     if at < start + edge:
         return band.start, "left"
     return at, "center"

@@ -79,15 +79,20 @@ def _prepare(lengths: dict[str, float], now: float, usual_length: str) -> None:
             for name, value in _kept().items():
                 state[name] = value
     else:
-        for name in (_LAST, _FROM, _TO):
-            known = state.get(name, usual_length)
-            if known != usual_length and name not in query:  # the fields of the next page know only what they are given
-                _set(name, known)
+        _carry_over(usual_length)
     if state.get(_LAST) == FIXED or query.get(_LAST) == FIXED:
         before = lengths[next(iter(lengths))]
         for name, at in ((_FROM, now - before), (_TO, now)):
             if name not in query and not state.get(name):
                 _set(name, formats.day_and_clock(at))
+
+
+def _carry_over(usual_length: str) -> None:
+    """Give the fields of another page, which know only what they are given, what those of the last one held."""
+    for name in (_LAST, _FROM, _TO):
+        known = st.session_state.get(name, usual_length)
+        if known != usual_length and name not in st.query_params:
+            _set(name, known)
 
 
 def _set(name: str, value: str) -> None:

@@ -62,10 +62,11 @@ def _parts(sources: Sources) -> None:
     ordered = sorted(used.parts, key=lambda use: (-(use.cores or 0.0), -(use.memory_bytes or 0), use.part.title))
     numeric = frozenset({2, 4, 5, 6})
     st.markdown(markup.table(_HEAD, [_row(use, used) for use in ordered], numeric=numeric), unsafe_allow_html=True)
-    cores = sum(use.cores or 0.0 for use in used.parts)
+    known = [use.cores for use in used.parts if use.cores is not None]
+    cores = f"{sum(known):.2f}" if known else "an unknown part"
     memory = sum(use.memory_bytes or 0 for use in used.parts)
     panels.note(
-        f"Together {cores:.2f} of {formats.count(used.processors, 'processor')} and {formats.memory(memory)} of "
+        f"Together {cores} of {formats.count(used.processors, 'processor')} and {formats.memory(memory)} of "
         f"{formats.memory(used.memory_bytes)}. Processor time is that of the processes since the last look, children "
         "included; memory is resident, so that shared pages count several times."
     )

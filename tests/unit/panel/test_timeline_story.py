@@ -128,7 +128,7 @@ def test_a_chart_is_dressed_without_losing_what_it_has() -> None:
 def test_signs_that_nearly_meet_share_one_and_words_never_overlap() -> None:
     """Stages of many alerts at a time are counted in one sign; what finds no room is a sign without a word."""
     together = tuple(Mark(START + 100 + place, name, "firing") for place, name in enumerate(("A", "B", "C")))
-    crowd = tuple(Mark(START + 150 + 9 * place, f"X{place}", "resolved") for place in range(6))
+    crowd = tuple(Mark(START + 150 + 9 * place, f"X{place}", "resolved") for place in range(16))
     notes = dressed({}, Story(START, END, (), (*together, *crowd)))["annotations"]
     assert isinstance(notes, list)
     texts = [re.sub("</?span.*?>", "", note["text"]) for note in notes]
@@ -137,8 +137,18 @@ def test_signs_that_nearly_meet_share_one_and_words_never_overlap() -> None:
     assert texts.count(SIGNS["resolved"].symbol) >= 1
     for line in range(MARK_LINES):
         row = [note for note in notes if note["yshift"] == 2 + LINE_PX * line and note["text"][-1] != ">"]
-        starts = [note["x"] for note in row]
-        assert all(right - left >= timedelta(seconds=30) for left, right in itertools.pairwise(starts))
+        width = timedelta(seconds=0.15 * (END - START))
+        starts = sorted(note["x"] - (width if note["xanchor"] == "right" else timedelta()) for note in row)
+        assert all(right - left >= width for left, right in itertools.pairwise(starts))
+
+
+def test_the_name_of_a_fault_that_burns_on_stands_within_the_axis() -> None:
+    """Plotly draws no name whose place lies a moment outside, as the end of what is still burning does."""
+    story = Story(START, END, (Band("error", END - 20, END + 0.4),))
+    notes = dressed({}, story)["annotations"]
+    assert isinstance(notes, list)
+    assert notes[0]["x"] < formats.wall(END - 1)
+    assert notes[0]["xanchor"] == "right"
 
 
 def test_a_dot_is_the_slowest_of_its_time_and_leads_to_a_trace() -> None:
