@@ -54,6 +54,7 @@ function enlarged(figure, style) {
     }
   };
   grow(layout);
+  for (const note of layout.annotations ?? []) if (note.yshift) note.yshift *= scale; // lines of words stay apart
   for (const side of ["l", "r", "t", "b"]) if (layout.margin?.[side]) layout.margin[side] *= scale;
   for (const trace of data) if (trace.mode?.includes("lines")) trace.line = { ...trace.line, width: (trace.line?.width ?? 2) * line };
   return figure;
