@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import streamlit as st
@@ -21,6 +22,8 @@ from panel.timeline.story import Story
 
 _LEAST_PX = {"stat": 138, "gauge": 138, "bargauge": 150, "table": 150}
 _MOST_PX = {"stat": 150, "gauge": 190, "bargauge": 280, "table": 300}
+_BESIDE = ThreadPoolExecutor(4, thread_name_prefix="panel-story")
+"""Asks for the story while the panels are asked for: a page waits for the longer of the two, not for both."""
 _HEAD_PX = 78
 """What a panel's title and frame take of the height that Grafana gives it."""
 
@@ -36,11 +39,12 @@ def live(sources: Sources, board: Board, glance: Glance, *, follow: bool = True)
 
 
 def _draw(sources: Sources, board: Board, glance: Glance) -> None:
+    asked = _BESIDE.submit(sources.story.get, glance.over)
     reading = sources.dashboards.panels.get(glance)
     answer = widgets.value_of(reading)
+    story = asked.result().value
     if answer is None:
         return
-    story = sources.story.get(glance.over).value
     _happened(story)
     panels = board.only(glance.titles) if glance.titles else board.panels
     drawer = _Drawer(sources, board, glance, reading.taken_at, answer, story)

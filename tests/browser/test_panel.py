@@ -40,6 +40,7 @@ def test_fault_alert_and_trace_from_the_panel(page: Page, stack: LiveStack) -> N
     """Click a fault on, see its alert fire and be delivered, put it out, see it resolve, open the trace it left."""
     visit(page, "Faults")
     page.get_by_role("radiogroup", name="Kind").get_by_role("radio", name="Error").click()
+    expect(page.get_by_text("Requests fail with a status code")).to_be_visible(timeout=SOON_MS)
     page.get_by_role("button", name="Light the fault").click()
     expect(page.get_by_text(re.compile("Is it really active")).first).to_be_visible(timeout=SOON_MS)
     expect(page.get_by_text(re.compile(r"[1-9]\d* hits")).first).to_be_visible(timeout=SOON_MS)

@@ -62,7 +62,7 @@ def test_no_thread_starts_and_no_socket_opens(trained: Path, monkeypatch: pytest
     before = threading.active_count()
     recording = record(small(lit("latency")), artifacts=trained)
     assert recording.traffic.sent > 0
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # some that other tests left may have ended meanwhile
 
 
 def test_every_request_is_counted_by_service_and_caller_alike(steady: Recording) -> None:
