@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -35,6 +36,7 @@ class Selector:
         return all(_holds(operator, value, name) for operator, value in self.names)
 
 
+@lru_cache(maxsize=1024)
 def selectors_of(expr: str) -> tuple[Selector, ...]:
     """Return the selectors of ``expr``, once each, from the left; raise ``UnscalableExpression`` where it is none."""
     read_tree(expr)  # refuses what does not parse, or is enormous

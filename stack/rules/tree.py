@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import promql_parser
@@ -66,6 +67,7 @@ class Node:
         return tuple(span for span in (self.range_ms, self.step_ms, self.offset_ms) if span)
 
 
+@lru_cache(maxsize=1024)
 def read_tree(expr: str) -> Node:
     """Return the tree of ``expr``; raise ``UnscalableExpression`` where it is not PromQL, or enormous."""
     if token_count(expr) > MOST_TOKENS:

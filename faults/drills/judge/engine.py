@@ -111,8 +111,8 @@ class Engine:
             keeper.wait()
 
     def _started(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
-        # A soft bound on its heap; what it has to hold it holds all the same.
-        environment = {**os.environ, "GOMEMLIMIT": "256MiB"}
+        # A soft bound on its heap, below which garbage may lie: what it has to hold it holds all the same.
+        environment = {**os.environ, "GOGC": "400", "GOMEMLIMIT": "256MiB"}
         with self._log.open("wb") as output:
             try:
                 return subprocess.Popen(

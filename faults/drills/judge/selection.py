@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from faults.drills.judge.dependencies import ALERT_SERIES, Plan, needed_rules
+from faults.drills.judge.dependencies import ALERT_SERIES, Plan, alerts_are_read, needed_rules
 from stack.rules.file import RecordingRule, RuleFile
 
 
@@ -30,3 +31,18 @@ def names_beside_recordings(plan: Plan) -> frozenset[str] | None:
     selectors = [selector for one in bound for selector in one.selectors]
     told = all(one.parses for one in bound) and all(one.metric for one in selectors)
     return frozenset(one.metric for one in selectors) if told else None
+
+
+def with_what_it_reads(asked: RuleFile, rules: Sequence[RuleFile]) -> tuple[RuleFile, ...]:
+    """Return ``asked`` after what its alerts may read of ``rules``: other alerts only where alerts are read at all."""
+    recording = (*map(_recordings, rules), asked)
+    return (*rules, asked) if alerts_are_read(needed_rules(recording)) else recording
+
+
+def _recordings(file: RuleFile) -> RuleFile:
+    """Return ``file`` without its alerts."""
+    groups = (
+        replace(group, rules=tuple(rule for rule in group.rules if isinstance(rule, RecordingRule)))
+        for group in file.groups
+    )
+    return replace(file, groups=tuple(groups))

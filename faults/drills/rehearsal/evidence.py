@@ -20,6 +20,7 @@ from faults.drills.gathering import (
     text_of,
 )
 from faults.drills.judge.judge import Judge
+from faults.drills.judge.selection import with_what_it_reads
 from faults.drills.plan import Plan
 from faults.drills.rehearsal.ground import Ground
 from faults.drills.rehearsal.phase import Phase
@@ -169,7 +170,7 @@ class _Reader:
         mine = [one for one in recording.scrapes if one.phase_s == self.shown.phase.judged.scrape_phase_s]
         judgement = self.judge.judge(
             replace(recording, scrapes=tuple(mine)),
-            (*self.ground.files, signals(exprs, self.step_s)),
+            with_what_it_reads(signals(exprs, self.step_s), self.ground.files),
             evaluation_phases=1,
             past=past_of(plan.drill.history, recording.started_at, self.ground.pace),
             sides=True,

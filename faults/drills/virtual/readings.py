@@ -1,7 +1,7 @@
 """The numbers of a registry without the text: each sample's place in a table of series, and its value.
 
 Collecting families as a scrape does costs 4 µs a sample. Here the children of each metric are looked up once, their
-values read by a call each. It reads what ``prometheus_client`` keeps inside (0.2x); a test holds every number against
+values read one by one. It reads what ``prometheus_client`` keeps inside (0.2x); a test holds every number against
 the families that its own ``collect`` yields. Nothing is written, and exemplars are left out.
 """
 
@@ -73,7 +73,8 @@ class _Plan:
         self._children: list[Any] | None = None
         self._columns: list[int] = []
         self._singles: list[Callable[[], float]] = []
-        self._piles: list[tuple[tuple[Callable[[], float], ...], Callable[[], float], tuple[int, ...]]] = []
+        self._piles: list[tuple[tuple[Any, ...], Any, tuple[int, ...]]] = []
+        """Of each histogram: the values of its buckets, its sum, and which of all its samples are wanted."""
 
     def read(self, columns: list[int], values: list[float]) -> None:
         """Append the places and the values of all samples."""
@@ -85,8 +86,8 @@ class _Plan:
         columns += self._columns
         values += [get() for get in self._singles]
         for buckets, total, kept in self._piles:
-            counts = list(accumulate([get() for get in buckets]))
-            counts += (counts[-1], total())
+            counts = list(accumulate([one._value for one in buckets]))  # noqa: SLF001 - as above, without its lock
+            counts += (counts[-1], total._value)  # noqa: SLF001 - as above
             values += [counts[index] for index in kept]
 
     def _look(self) -> None:
@@ -118,8 +119,7 @@ class _Plan:
                 kept.append(len(bounds) + offset)
                 self._columns.append(self._column_of(name + suffix, labels))
         if kept:
-            gets = tuple(bucket.get for bucket in child._buckets)  # noqa: SLF001 - as above
-            self._piles.append((gets, child._sum.get, tuple(kept)))  # noqa: SLF001 - as above
+            self._piles.append((tuple(child._buckets), child._sum, tuple(kept)))  # noqa: SLF001 - as above
 
 
 class _FeaturePlan:

@@ -128,11 +128,17 @@ def _notes(scenario: Scenario) -> list[str]:
 
 
 class _NoPauses:
-    """Keeps the garbage collector from walking everything that was loaded, again and again, while a world lives."""
+    """Keeps the garbage collector from walking everything that was loaded, again and again, while a world lives.
+
+    What is there when the first world of a process begins is not walked later either: that would take as long as 700
+    requests, whenever a world has filled the memory anew.
+    """
 
     def __enter__(self) -> None:
         self._was_on = gc.isenabled()
         gc.disable()
+        if not gc.get_freeze_count():
+            gc.freeze()
 
     def __exit__(self, *_: object) -> None:
         if self._was_on:

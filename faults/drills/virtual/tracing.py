@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import TracebackType
 
-from opentelemetry.trace import Span, SpanContext
+from opentelemetry.trace import Span, SpanContext, get_current_span
 
-from faults.drills.virtual.spans import Collected, CountedSpan, VirtualTracerProvider
+from faults.drills.virtual.spans import Collected, CountedSpan, KeptSpan, VirtualTracerProvider
 from service.clock import Clock
 from service.ids import IdSource
 from service.telemetry.tracing import ActiveSpan, Attributes, Tracing
@@ -41,15 +41,20 @@ class VirtualTracing(Tracing):
 
     def server(self, name: str, carrier: Mapping[str, str], attributes: Attributes) -> ActiveSpan:
         """Return the server span of a request, which has ids of its own whether or not it is kept."""
-        if self._collected.shelf is not None or carrier:
+        if self._keeps or carrier:
             return super().server(name, carrier, attributes)
         ids = self._ids
         own = SpanContext(ids.generate_trace_id(), ids.generate_span_id(), is_remote=False)
         return CountedBlock(CountedSpan(own, self._collected), self._now)
 
     def stage(self, name: str, attributes: Attributes | None = None, *, current: bool = True) -> ActiveSpan:
-        """Return a span below the current one, of which nothing but the number is known where none is kept."""
+        """Return a span below the current one, of which nothing but the number is known where that is not kept."""
+        if self._keeps and isinstance(get_current_span(), KeptSpan):
+            return super().stage(name, attributes, current=current)
+        return self._block
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether traces that begin now are kept."""
         shelf = self._collected.shelf
-        if shelf is None or not shelf.is_open:
-            return self._block
-        return super().stage(name, attributes, current=current)
+        return shelf is not None and shelf.is_open

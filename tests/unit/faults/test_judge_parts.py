@@ -13,10 +13,10 @@ from faults.drills.judge.dependencies import needed_rules, ordered, plan_of
 from faults.drills.judge.evaluation import Answer, part_of, written_back
 from faults.drills.judge.identity import Identity, go_number
 from faults.drills.judge.questions import Found
-from faults.drills.judge.selection import names_beside_recordings, series_names
+from faults.drills.judge.selection import names_beside_recordings, series_names, with_what_it_reads
 from faults.drills.judge.worlds import DAY_MS, FIRST_MS, gap_ms, laid_out
 from faults.drills.virtual.recording import STALE_BITS, Scrapes
-from stack.rules.file import AlertingRule, RuleGroup
+from stack.rules.file import AlertingRule, RuleFile, RuleGroup
 from stack.rules.selectors import selectors_of
 from tests.unit.faults.judged_series import rules_of
 
@@ -192,6 +192,21 @@ def test_phases_share_what_reads_nothing_but_scrapes() -> None:
     later = plan_of([rules_of("groups: [{name: g, rules: [{alert: A, expr: r > 1}, {record: r, expr: m}]}]")])
     assert not any(map(later.reads_scrapes_alone, later.rules))
     assert names_beside_recordings(later) == {"r", "m"}
+
+
+def test_what_is_asked_beside_the_rules_has_no_alert_judged_unless_alerts_are_read() -> None:
+    """Recordings stay where they are, for what they are read by; one that reads alerts needs the alerts too."""
+    rules = rules_of(_CHAIN)
+
+    def judged(expr: str, *files: RuleFile) -> list[str]:
+        asked = rules_of(f"groups: [{{name: g, rules: [{{alert: S, expr: '{expr}'}}]}}]")
+        return [one.rule.name for one in plan_of(with_what_it_reads(asked, files)).rules]
+
+    assert judged("two > 0", rules) == ["one", "two", "S"]
+    assert judged("m > 0", rules) == ["S"]
+    assert judged("ALERTS > 0", rules) == ["A", "B", "one", "two", "S"]
+    firing = rules_of("groups: [{name: f, rules: [{record: firing, expr: count(ALERTS)}]}]")
+    assert judged("firing > 0", rules, firing) == ["A", "B", "one", "two", "firing", "S"]
 
 
 def test_an_answer_for_all_phases_is_cut_into_those_of_each() -> None:
