@@ -107,8 +107,11 @@ class _Drawer:
         with st.container(border=True, key=f"panel-{key}", gap="xsmall", height="stretch"):
             with st.container(horizontal=True, vertical_alignment="center", wrap=False):
                 st.html(f'<div class="fd-ptitle">{markup.text(panel.title)}</div>', width="stretch")
-                with st.popover(f":material/info: About {panel.title}", type="tertiary", key=f"about-{key}"):
-                    self._about(panel, answers, key)
+                label = f":material/info: About {panel.title}"
+                about = st.popover(label, type="tertiary", key=f"about-{key}", on_change="rerun")
+                if about.open:  # what stands in those that are closed was a third of all that this page sent
+                    with about:
+                        self._about(panel, answers, key)
             self._body(panel, answers, key)
 
     def _about(self, panel: Panel, answers: tuple[Answer, ...], key: str) -> None:

@@ -150,6 +150,21 @@ def test_live_parts_change_in_place(chromium: Browser, stack: LiveStack) -> None
         assert seen["shifts"] < 0.01
 
 
+def test_what_a_panel_is_about_stands_open_over_a_refresh(chromium: Browser, stack: LiveStack) -> None:
+    """It is sent when it is asked for, stays while everything around it is drawn anew, and goes when it is closed."""
+    with window(chromium, stack, "dashboards") as page:
+        chart = page.locator(".js-plotly-plot").first
+        end = "node => node.layout.xaxis.range[1]"
+        query = page.get_by_test_id("stPopoverBody").get_by_text("http_requests_total").first
+        page.get_by_role("button", name="About Request rate", exact=False).first.click()
+        expect(query).to_be_visible(timeout=SOON_MS)
+        first = chart.evaluate(end)
+        until(lambda: chart.evaluate(end) != first, "the charts go on")
+        expect(query).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_test_id("stPopoverBody")).to_have_count(0, timeout=SOON_MS)
+
+
 def test_a_link_in_a_live_part_leads_on_over_a_slow_line(chromium: Browser, stack: LiveStack) -> None:
     """The live part asks again before the next page has come: the page stands there all the same, and goes on."""
     with window(chromium, stack, "logs?text=request_completed", slow=True) as page:

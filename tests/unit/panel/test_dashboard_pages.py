@@ -74,6 +74,20 @@ def test_a_chosen_dashboard_and_its_choices_reach_prometheus(open_page: Open) ->
     assert all('model_name=~"iris"' in query for query in asked)
 
 
+def test_what_a_panel_asks_is_sent_when_it_is_opened(open_page: Open) -> None:
+    """Description, queries, and the values where no chart offers them; of the panels that are closed, nothing."""
+    test = open_page(lively(), "dashboards")
+    assert not test.code
+    (rate,) = [panel for panel in shipped_board("overview").panels if panel.title == "Request rate"]
+    test.session_state[f"about-overview-{rate.id}"] = True
+    test.run()
+    assert not test.exception
+    assert [each.language for each in test.code] == ["promql"]
+    assert "rate(http_requests_total" in test.code[0].value
+    assert rate.description in said(test)
+    assert [each.proto.label for each in test.get("download_button")] == ["Values as CSV"]
+
+
 def test_only_the_dashboard_that_is_shown_is_asked_and_only_once(open_page: Open) -> None:
     """A second look within the refresh asks nothing: all viewers share one answer."""
     world = lively()
