@@ -5,7 +5,7 @@ The examples differ from run to run, so that many runs see what one does not.
 
 from __future__ import annotations
 
-import os
+from tests.levels import ALL_LIVE
 
 SHARE = 4
 """Of so many examples one is tried by default."""
@@ -14,6 +14,4 @@ LEAST = 15
 
 def examples(number: int) -> int:
     """Return how many of ``number`` examples to try."""
-    if os.environ.get("FIREDRILL_ALL_LIVE", "").lower() == "true":
-        return number
-    return max(LEAST, number // SHARE)
+    return number if ALL_LIVE else max(LEAST, number // SHARE)

@@ -30,8 +30,8 @@ DOCKER_TESTS = ("pytest", "-m", "docker", "tests/docker")
 """They run by themselves, after the others: building images takes the whole machine."""
 IN_COMPANY = ("-n", "4", "--dist", "loadgroup")
 """Two workers begin with the live tests, which wait more than they work, two at the other end (``tests/spread.py``)."""
-ALL_LIVE = "FIREDRILL_ALL_LIVE"
-"""Whether every drill of the library is run live, and not a sample of them; the tests read it."""
+THOROUGH, ALL_LIVE = "FIREDRILL_THOROUGH", "FIREDRILL_ALL_LIVE"
+"""Whether more is run than ten minutes hold, and whether every drill of the library runs live; the tests read it."""
 RETRIED = 3
 """So many failed tests at most get a second run, alone: with more, it was not the machine."""
 
@@ -45,23 +45,31 @@ def run_everything(
         bool,
         typer.Option("--with-docker", help="Run the tests in containers too; CI=true does. May install an engine."),
     ] = False,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough",
+            help=f"Run more than ten minutes hold, as a continuous integration does; {THOROUGH}=true does.",
+        ),
+    ] = False,
     all_live: Annotated[
         bool,
         typer.Option(
             "--all-live",
-            help=f"Run every drill of the library live, not a sample; {ALL_LIVE}=true does. Takes about a minute each.",
+            help=f"Run every drill of the library live too; {ALL_LIVE}=true does. Takes about a minute each.",
         ),
     ] = False,
 ) -> None:
-    """Set up what the tests need and run all of them. Further arguments go to pytest, which then runs alone."""
-    if fast and all_live:
-        raise CommandError("--fast leaves out every live drill, --all-live asks for all of them: give one of the two")
+    """Set up what the tests need and run them. Further arguments go to pytest, which then runs alone."""
+    if fast and (thorough or all_live):
+        amount = "--all-live" if all_live else "--thorough"
+        raise CommandError(f"--fast leaves out what runs live, {amount} asks for more of it: give one of the two")
     if not (ROOT / "tests").is_dir():
         raise CommandError(f"no tests beside the code in {ROOT}; run this from a checkout")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+    asked = {name: "true" for name, wanted in ((THOROUGH, thorough), (ALL_LIVE, all_live)) if wanted}
+    modules = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": modules, **asked}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would compile the same modules anew
-    if all_live:
-        environment[ALL_LIVE] = "true"
     if not fast:
         _install_parts()
     failed: list[str] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.levels import thorough
 from tests.live.conftest import LiveStack, free_offset, home_with
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(480)]
@@ -70,6 +71,7 @@ def enter(page: Page, address: str, label: str, secret: str) -> None:
     page.keyboard.press("Enter")
 
 
+@thorough
 def test_operator_and_audience_see_the_same_and_only_one_acts(opened: Opened, window: Callable[..., Page]) -> None:
     """The audience joins by phone with the code that the operator shows, follows a fault, and cannot end it."""
     operator, reader = window(viewport={"width": 1280, "height": 900}), window(viewport=PHONE)
@@ -107,6 +109,7 @@ def test_operator_and_audience_see_the_same_and_only_one_acts(opened: Opened, wi
     assert actors == {"panel"}
 
 
+@thorough
 def test_a_new_code_sends_the_audience_away_and_logging_out_ends(opened: Opened, window: Callable[..., Page]) -> None:
     """Without a restart: the old code is worth nothing, the open page loses its connection; the operator stays."""
     operator, reader = window(), window()

@@ -11,7 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.conftest import ALL_LIVE, LiveStack, until
+from tests.levels import ALL_LIVE, thorough
+from tests.live.conftest import LiveStack, until
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(240)]
 SOON_MS = 60_000
@@ -19,6 +20,8 @@ PAGES = (
     *("", "predict", "faults", "alerts", "drills", "rules", "traces"),
     *("logs", "dashboards", "slos", "host", "journal", "tour"),
 )
+LOOKED_AT = ("", "faults", "alerts")
+"""The pages that a default run looks at: what all pages share, forms, charts."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
@@ -97,7 +100,7 @@ def tab_to(page: Page, wanted: str, most: int = 80) -> None:
     pytest.fail(f"Tab does not reach {wanted!r}, but: {passed}")
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [path if path in LOOKED_AT else pytest.param(path, marks=thorough) for path in PAGES])
 def test_a_page_has_no_barrier_and_fits_a_phone(chromium: Browser, stack: LiveStack, path: str) -> None:
     """No serious finding of axe-core; on a phone nothing scrolls sideways but what scrolls itself.
 
@@ -112,6 +115,7 @@ def test_a_page_has_no_barrier_and_fits_a_phone(chromium: Browser, stack: LiveSt
         until(lambda: max(page.evaluate(_WIDTHS)) <= PHONE["width"], "the charts to fit a phone")
 
 
+@thorough
 def test_a_fault_by_keyboard_seen_by_another_browser(chromium: Browser, stack: LiveStack) -> None:
     """Past the navigation, a fault is lit and put out by keys alone; who looks elsewhere sees both."""
     with window(chromium, stack, "faults") as page, window(chromium, stack) as other:
@@ -150,6 +154,7 @@ def test_live_parts_change_in_place(chromium: Browser, stack: LiveStack) -> None
         assert seen["shifts"] < 0.01
 
 
+@thorough
 def test_what_a_panel_is_about_stands_open_over_a_refresh(chromium: Browser, stack: LiveStack) -> None:
     """It is sent when it is asked for, stays while everything around it is drawn anew, and goes when it is closed."""
     with window(chromium, stack, "dashboards") as page:
@@ -165,6 +170,7 @@ def test_what_a_panel_is_about_stands_open_over_a_refresh(chromium: Browser, sta
         expect(page.get_by_test_id("stPopoverBody")).to_have_count(0, timeout=SOON_MS)
 
 
+@thorough
 def test_a_link_in_a_live_part_leads_on_over_a_slow_line(chromium: Browser, stack: LiveStack) -> None:
     """The live part asks again before the next page has come: the page stands there all the same, and goes on."""
     with window(chromium, stack, "logs?text=request_completed", slow=True) as page:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from panel import theme
+from tests.levels import thorough
 from tests.live.conftest import LiveStack
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(240)]
@@ -67,6 +68,7 @@ def test_fault_alert_and_trace_from_the_panel(page: Page, stack: LiveStack) -> N
     assert "trace=" in page.url
 
 
+@thorough
 def test_a_drill_from_the_panel_and_its_report(page: Page, stack: LiveStack) -> None:
     """Run a drill with a seed, see it end, and take its report along: the file is the one of this run."""
     visit(page, "Drills")
@@ -92,6 +94,7 @@ def test_a_drill_from_the_panel_and_its_report(page: Page, stack: LiveStack) -> 
     assert run.id in text
 
 
+@thorough
 def test_why_an_alert_has_not_fired(page: Page) -> None:
     """From the list of alerts to one of them: the reason, its value against the threshold, and the curve."""
     visit(page, "Alerts")
@@ -104,6 +107,7 @@ def test_why_an_alert_has_not_fired(page: Page) -> None:
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON_MS)
 
 
+@thorough
 def test_dead_source_is_named_with_what_to_do(page: Page, stack: LiveStack) -> None:
     """While Prometheus is down the panel says so instead of drawing nothing; it recovers by itself."""
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON_MS)

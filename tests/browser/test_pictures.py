@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.levels import thorough
 from tests.live.conftest import LiveStack
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(240)]
@@ -22,6 +23,7 @@ def png_size(content: bytes) -> tuple[int, int]:
     return width, height
 
 
+@thorough
 def test_a_zoom_becomes_the_range_of_every_page(page: Page) -> None:
     """A stretch that is dragged over can be taken as the range: it stands in the address, here and on the next page."""
     chart = page.locator(".fd-chart[data-drawn=true]").first
@@ -45,6 +47,7 @@ def test_a_zoom_becomes_the_range_of_every_page(page: Page) -> None:
     expect(page).to_have_url(re.compile("from=.*to="), timeout=SOON_MS)
 
 
+@thorough
 def test_a_point_leads_to_its_trace(page: Page) -> None:
     """A point on the latency row opens its trace, by the pointer; the list of them by the keyboard."""
     chart = page.locator(".js-plotly-plot").first
@@ -61,6 +64,7 @@ def test_a_point_leads_to_its_trace(page: Page) -> None:
     expect(page).to_have_url(re.compile("trace=[0-9a-f]{32}"), timeout=SOON_MS)
 
 
+@thorough
 def test_pages_by_the_command_line(stack: LiveStack, tmp_path: Path) -> None:
     """A page in both looks has two files of the asked width; one with a query and a range too; others are refused."""
     out = tmp_path / "shots"

@@ -7,12 +7,14 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.levels import thorough
 from tests.live.conftest import LiveStack
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(240)]
 SOON_MS = 60_000
 
 
+@thorough
 def test_a_request_pushed_out_of_distribution_is_flagged_traced_and_logged(page: Page, stack: LiveStack) -> None:
     """The slider says what leaves the range; the answer, its drift flag, its trace and its logs are of this request.
 
@@ -50,6 +52,7 @@ def test_a_request_pushed_out_of_distribution_is_flagged_traced_and_logged(page:
     expect(page.get_by_text("POST /predict/{model}").first).to_be_visible(timeout=SOON_MS)
 
 
+@thorough
 def test_lists_hold_still_under_the_pointer(page: Page, stack: LiveStack) -> None:
     """While the pointer is over the traces none of them moves; the page says that newer ones wait; then they come."""
     page.goto(f"{stack.endpoints.url('panel')}/traces")

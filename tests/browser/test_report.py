@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 from faults.drills.report.batch import batch_of
 from faults.drills.report.compare_pages import compare_html
 from faults.drills.report.html import html
+from tests.levels import thorough
 from tests.unit.faults.sample_evidence import NASTY, evidence_of, outcome, run_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -26,7 +27,10 @@ def pages(folder: Path) -> list[Path]:
     return [folder / name for name in written]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [("light", 1280), *(pytest.param(*one, marks=thorough) for one in (("dark", 1280), ("light", 360)))],
+)
 def test_a_report_stands_by_itself(chromium: Browser, tmp_path: Path, scheme: str, width: int) -> None:
     """One request for the file alone, no error, nothing wider than the window, and no barrier that axe knows of."""
     context = chromium.new_context(

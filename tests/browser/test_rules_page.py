@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from stack.endpoints import PORTS
 from stack.home import cache_dir
+from tests.levels import thorough
 from tests.ports import free_endpoints
 from tests.unit.faults.small_sweeps import RULES
 
@@ -76,6 +77,7 @@ def step(page: Page, name: str) -> None:
     page.get_by_role("radio", name=name, exact=True).click()
 
 
+@thorough
 def test_upload_check_verdicts_download(chromium: Browser, panel: str, tmp_path: Path) -> None:
     """Verdicts, chart and matrix of an uploaded file; another window sees them, on a phone too; the JSON is theirs."""
     rules = tmp_path / "mine.yml"

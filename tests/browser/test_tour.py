@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from panel.workshop.exercise import Exercise, Light, exercises
-from tests.live.conftest import LiveStack, on_request, until
+from tests.levels import thorough
+from tests.live.conftest import LiveStack, until
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(600)]
 SOON_MS = 90_000
@@ -99,7 +100,7 @@ def walk(page: Page, stack: LiveStack, exercise: Exercise) -> None:
 
 @pytest.mark.parametrize(
     "exercise",
-    [pytest.param(each, marks=[] if each.number == 1 else on_request) for each in exercises()],
+    [pytest.param(each, marks=thorough) for each in exercises()],
     ids=lambda each: each.title,
 )
 def test_an_exercise_is_walked_by_its_buttons(page: Page, stack: LiveStack, exercise: Exercise) -> None:
@@ -108,6 +109,7 @@ def test_an_exercise_is_walked_by_its_buttons(page: Page, stack: LiveStack, exer
     walk(page, stack, exercise)
 
 
+@thorough
 def test_every_exercise_lights_by_its_button_and_one_button_resets_all(page: Page, stack: LiveStack) -> None:
     """Each exercise's faults act when lit; the leader's reset ends all of it and proves it; a preset sets traffic."""
     for exercise in exercises():
@@ -129,6 +131,7 @@ def test_every_exercise_lights_by_its_button_and_one_button_resets_all(page: Pag
     until(lambda: not [a for a in conductor.alerts() if a.alert.startswith("Practice")], "the practice rules to go")
 
 
+@thorough
 def test_the_projector_s_look_is_kept_from_page_to_page(page: Page, stack: LiveStack, chromium: Browser) -> None:
     """Larger type by one switch, in the address, on every page and for whoever opens the link; off by the same."""
     page.set_default_timeout(SOON_MS)

@@ -9,9 +9,14 @@ from axe_playwright_python.sync_playwright import Axe
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from playwright.sync_api import Browser, Page, expect
 
+from tests.levels import thorough
 from tests.unit.stack.tracestore_lab import MS, Lab, attributes, export_of, running, span
 
-SCREENS = [(1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light"), (390, 844, "dark")]
+SCREENS = [
+    (1280, 900, "light"),
+    (390, 844, "dark"),
+    *(pytest.param(one, marks=thorough) for one in ((1280, 900, "dark"), (390, 844, "light"))),
+]
 
 
 @pytest.fixture(scope="module")

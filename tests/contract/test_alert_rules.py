@@ -27,6 +27,7 @@ from stack.rules.scale import LEAST_SAMPLES, scale_rules
 from stack.rules.tree import Kind, read_tree
 from stack.rules.write import write_rules
 from stack.selectors import PREDICTION_ENDPOINTS
+from tests.levels import thorough
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE_FILES = sorted(RULES_DIR.glob("*.yml"))
@@ -101,6 +102,7 @@ def _reads(expr: str, name: str) -> bool:
     return any(node.name.split("{")[0] == name for node in read_tree(expr).walk())
 
 
+@thorough
 def test_the_same_unit_tests_hold_at_workshop_pace(tmp_path: Path) -> None:
     """Rules and tests divided by one factor: the same scrapes lead to the same alerts, fifteen times as soon."""
     for path in RULE_FILES:

@@ -26,9 +26,6 @@ from tests.ports import free_endpoints, is_free
 from tests.spread import group_of
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL_LIVE = os.environ.get("FIREDRILL_ALL_LIVE", "").lower() == "true"
-on_request = pytest.mark.skipif(not ALL_LIVE, reason="takes a minute; runs with `firedrill test --all-live`")
-"""What a benchmark or a shorter test stands in for by default."""
 SHARED = pytest.mark.xdist_group("stack")
 """Modules whose tests leave a stack as they found it, and so can share one."""
 

@@ -6,12 +6,14 @@ import json
 
 import pytest
 
+from tests.levels import thorough
 from tests.live.conftest import SHARED, LiveStack
 
 pytestmark = [pytest.mark.live, SHARED, pytest.mark.timeout(420)]
 SEEDS = "3"
 
 
+@thorough
 def test_a_live_drill_agrees_with_virtual_ones(stack: LiveStack) -> None:
     """`agree` holds a live run against virtual ones, and finds every stage within the range; the stack is left alone.
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from panel.bench.chaos import suite
-from tests.live.conftest import on_request
+from tests.levels import on_request
 
 pytestmark = [on_request, pytest.mark.live, pytest.mark.timeout(420), pytest.mark.xdist_group("chaos")]
 

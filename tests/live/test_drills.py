@@ -12,14 +12,16 @@ import pytest
 
 import faults.drills
 from faults.drills.wire import STAGES, DrillStart
-from tests.live.conftest import ALL_LIVE, SHARED, LiveStack, until
+from tests.levels import ALL_LIVE, thorough
+from tests.live.conftest import SHARED, LiveStack, until
 
 pytestmark = [pytest.mark.live, SHARED, pytest.mark.timeout(300)]
 
 LIBRARY = sorted(path.stem for path in (Path(faults.drills.__file__).parent / "library").glob("*.yaml"))
 SAMPLE = ("error-burst", "model-missing")
-"""What runs live by default, however the library grows: a fault of single requests for an alert without labels, and one
-of a model for an alert that is told by its labels; one that leaves the service ready, and one that does not."""
+"""What a thorough run runs live, however the library grows: a fault of single requests for an alert without labels, and
+one of a model for an alert that is told by its labels; one that leaves the service ready, and one that does not. By
+default the second is run alone: the first one's fault and alert are lit and seen in tests/browser/test_panel.py."""
 STACKS = 2
 """So many stacks take the drills in turn where all of them run."""
 LONG = {"budget-creep": 1200, "budget-drain": 500, "budget-plunge": 400}
@@ -27,10 +29,10 @@ LONG = {"budget-creep": 1200, "budget-drain": 500, "budget-plunge": 400}
 
 
 def chosen() -> list[object]:
-    """Return the drills to run live: the sample, or with FIREDRILL_ALL_LIVE=true all, spread over stacks."""
+    """Return the drills to run live: one or the sample, or with FIREDRILL_ALL_LIVE=true all, spread over stacks."""
     assert set(SAMPLE) <= set(LIBRARY)
     if not ALL_LIVE:
-        return list(SAMPLE)
+        return [pytest.param(SAMPLE[0], marks=thorough), *SAMPLE[1:]]
     groups = [pytest.mark.xdist_group(f"drills-{index % STACKS}") for index in range(len(LIBRARY))]
     return [
         pytest.param(name, marks=[group, pytest.mark.timeout(LONG.get(name, 200) + 100)])
@@ -69,6 +71,7 @@ def test_library_drill_rings_and_resolves(stack: LiveStack, name: str) -> None:
     assert all(fault.state == "ended" for fault in stack.conductor().faults())
 
 
+@thorough
 def test_alert_that_fires_before_the_fault_is_no_detection(stack: LiveStack) -> None:
     """A drill whose alert is already active fails its steady state and lights nothing."""
     client = stack.conductor()
@@ -95,6 +98,7 @@ def test_alert_that_fires_before_the_fault_is_no_detection(stack: LiveStack) -> 
     assert run.outcomes[0].stages.firing is None
 
 
+@thorough
 def test_alarm_that_does_not_ring_fails_the_drill(stack: LiveStack, tmp_path: Path) -> None:
     """A fault too mild for the alert gives exit status 1 and the verdict missed, and is put out."""
     drill = tmp_path / "mild.yaml"
@@ -111,6 +115,7 @@ def test_alarm_that_does_not_ring_fails_the_drill(stack: LiveStack, tmp_path: Pa
     assert all(fault.state == "ended" for fault in stack.conductor().faults())
 
 
+@thorough
 def test_interrupted_drill_puts_its_fault_out(stack: LiveStack) -> None:
     """Ctrl-C aborts the run on the conductor: the fault is out before the command returns."""
     command = [sys.executable, "-m", "panel.cli", "drill", "run", "slow-responses"]
@@ -126,7 +131,10 @@ def test_interrupted_drill_puts_its_fault_out(stack: LiveStack) -> None:
     assert client.runs(limit=1)[0].verdict == "aborted"
 
 
-def drill_file(fault: str, alert: str = "HighErrorRate") -> str:
+RINGS = "HighErrorRate"
+
+
+def drill_file(fault: str, alert: str = RINGS) -> str:
     """Return the text of a drill with one fault, written as a YAML flow mapping."""
     return (
         "version: 1\nname: x\ntitle: t\ndescription: d\n"
@@ -137,14 +145,23 @@ def drill_file(fault: str, alert: str = "HighErrorRate") -> str:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("version: 1\nname: x\n  bad: [", "YAML"),
-        (drill_file("{kind: error, target: {model: nonesuch}, ttl: 5m}"), "no model is named 'nonesuch'"),
-        (drill_file("{kind: nonsense, ttl: 5m}"), "nonsense"),
-        (drill_file("{kind: error, ttl: 5m}", alert="NoSuchAlert"), "NoSuchAlert"),
-        (drill_file("{kind: error, parameters: {status: 99}, ttl: 5m}"), "status"),
-        (drill_file("{kind: error}"), "ttl"),
+        pytest.param("version: 1\nname: x\n  bad: [", "YAML", id="bad YAML"),
+        *(
+            pytest.param(drill_file(fault, alert), says, marks=thorough, id=name)
+            for name, fault, alert, says in (
+                (
+                    "unknown model",
+                    "{kind: error, target: {model: nonesuch}, ttl: 5m}",
+                    RINGS,
+                    "no model is named 'nonesuch'",
+                ),
+                ("unknown fault", "{kind: nonsense, ttl: 5m}", RINGS, "nonsense"),
+                ("unknown alert", "{kind: error, ttl: 5m}", "NoSuchAlert", "NoSuchAlert"),
+                ("out of range", "{kind: error, parameters: {status: 99}, ttl: 5m}", RINGS, "status"),
+                ("no time to live", "{kind: error}", RINGS, "ttl"),
+            )
+        ),
     ],
-    ids=["bad YAML", "unknown model", "unknown fault", "unknown alert", "out of range", "no time to live"],
 )
 def test_bad_drill_file_is_refused_before_anything_burns(
     stack: LiveStack, tmp_path: Path, text: str, says: str

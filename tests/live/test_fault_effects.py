@@ -21,13 +21,14 @@ from stack.clients.prometheus import PrometheusClient
 from stack.errors import SourceError
 from stack.pace import WORKSHOP
 from stack.rules.scale import scale_expr
-from tests.live.conftest import LiveStack, on_request, until
+from tests.levels import on_request, thorough
+from tests.live.conftest import LiveStack, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300), pytest.mark.xdist_group("fault-effects")]
 
 KINDS = sorted(name for name, kind in catalogue().items() if kind.place == "service")
 SAMPLE = ("confidence_collapse", "error", "latency", "memory_leak", "model_load_failure", "ood_inputs")
-"""What is asked of real Prometheus by default: the required kinds, and a counter's share and a gauge in other shapes.
+"""What a thorough run asks of real Prometheus: the required kinds, and a counter's share and a gauge in other shapes.
 That every kind moves its signal is shown on the service itself by tests/unit/faults/test_kinds_contract.py."""
 PARAMETERS: dict[str, dict[str, object]] = {
     "slow_scrape": {"delay_ms": 500},
@@ -90,7 +91,9 @@ def lighter(stack: LiveStack) -> Lighter:
     return Lighter(stack)
 
 
-@pytest.mark.parametrize("kind", [name if name in SAMPLE else pytest.param(name, marks=on_request) for name in KINDS])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(name, marks=thorough if name in SAMPLE else on_request) for name in KINDS]
+)
 def test_the_declared_effect_is_what_prometheus_sees(lighter: Lighter, kind: str) -> None:
     """The expression has a value in the steady state, moves as declared while the fault burns, and comes back."""
     up, least = catalogue()[kind].effect.moves == "up", LEAST.get(kind, 0.3)
@@ -140,6 +143,7 @@ def kinds_of(stack: LiveStack) -> set[str]:
     return {one.kind for one in stack.conductor().faults()}
 
 
+@thorough
 def test_a_service_that_hangs_goes_on_when_its_conductor_is_killed(stack: LiveStack) -> None:
     """After a kill -9 of the conductor the service goes on at once, long before its time, and was never restarted."""
     service = psutil.Process(stack.component("service")["pid"])
@@ -153,6 +157,7 @@ def test_a_service_that_hangs_goes_on_when_its_conductor_is_killed(stack: LiveSt
     assert stack.component("service")["pid"] == service.pid
 
 
+@thorough
 def test_a_service_that_hangs_is_put_out_by_the_button(stack: LiveStack) -> None:
     """The reset reaches the conductor's own faults though the service is silent, and proves that all is out."""
     light(stack, "hang", 600.0)

@@ -16,6 +16,7 @@ import pytest
 from faults.base import FaultRequest
 from stack.clients.prometheus import PrometheusClient
 from stack.endpoints import HOST, of_replicas
+from tests.levels import thorough
 from tests.live.conftest import LiveStack, free_offset, home_with, until
 
 pytestmark = pytest.mark.live
@@ -88,6 +89,7 @@ def brought(tmp_path_factory: pytest.TempPathFactory, programs: None, trained: P
         stack.end()
 
 
+@thorough
 def test_a_users_dialect_and_alertmanager_are_used(brought: Brought) -> None:
     """A dialect that the service does not know is scraped of every replica, and the user's own receiver is told."""
     stack = brought.stack
@@ -100,6 +102,7 @@ def test_a_users_dialect_and_alertmanager_are_used(brought: Brought) -> None:
     assert not [one for one in notified if one.alert == "ShopBusy"], "the stack's webhook is not theirs"
 
 
+@thorough
 def test_two_replicas_are_scraped_set_on_fire_and_gone_with_the_stack(brought: Brought) -> None:
     """Prometheus has two instances of one job, a fault acts on both replicas, and ``down`` leaves no process."""
     stack = brought.stack

@@ -16,7 +16,8 @@ import pytest
 from faults.drills.wire import DrillStart
 from stack.clients.prometheus import PrometheusClient
 from stack.endpoints import HOST
-from tests.live.conftest import ALL_LIVE, ROOT, LiveStack, on_request, until
+from tests.levels import ALL_LIVE, on_request, thorough
+from tests.live.conftest import ROOT, LiveStack, until
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240), pytest.mark.xdist_group("own-app")]
@@ -92,6 +93,7 @@ def at_home(line: str, stack: LiveStack, shop: Bookshop) -> list[str]:
     return [place.replace(":8010", f":{shop.port}") for place in places]
 
 
+@thorough
 def test_the_documented_commands_drill_an_app_of_ones_own(fresh: LiveStack, bookshop: Bookshop) -> None:
     """Its own alert goes through every stage to the webhook and back; none of Firedrill's own rules is there."""
     commands = [at_home(line, fresh, bookshop) for line in blocks()[1]]
@@ -146,6 +148,7 @@ def test_an_app_that_dies_in_mid_drill_is_never_a_pass(fresh: LiveStack, booksho
     assert not client.reset(actor="test").proven
 
 
+@thorough
 def test_an_app_that_is_not_attached_starts_nothing(fresh: LiveStack, bookshop: Bookshop) -> None:
     """No endpoint, a foreign token, wrong metrics, or nobody at all: one message, exit status 2, nothing runs."""
     there = ("--app", bookshop.url, "--app-control", f"http://{HOST}:{bookshop.control}")

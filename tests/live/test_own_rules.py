@@ -9,7 +9,8 @@ import pytest
 from stack.clients.alertmanager import AlertmanagerClient
 from stack.clients.prometheus import PrometheusClient
 from stack.status import read_status
-from tests.live.conftest import LiveStack, on_request, until
+from tests.levels import on_request, thorough
+from tests.live.conftest import LiveStack, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
@@ -35,6 +36,7 @@ def states(prometheus: PrometheusClient) -> set[str]:
     return {alert.state for rule in prometheus.rules() for alert in rule.alerts}
 
 
+@thorough
 def test_a_users_rule_fires_in_a_prometheus_of_its_own(fresh: LiveStack, tmp_path: Path) -> None:
     """It goes through pending to firing and to the webhook; the stack's own Prometheus never sees the dialect."""
     (tmp_path / "rules.yml").write_text(RULES)
@@ -70,6 +72,7 @@ def test_a_users_rule_fires_in_a_prometheus_of_its_own(fresh: LiveStack, tmp_pat
     assert not theirs.query('ALERTS{severity="page", alertname="HighErrorRate"}')
 
 
+@thorough
 @pytest.mark.parametrize(
     ("text", "arguments", "says"),
     [

@@ -14,7 +14,8 @@ from faults.drills.wire import DrillRun, DrillStart
 from panel.sources import Sources
 from stack.pace import WORKSHOP
 from stack.status import ComponentStatus, read_status
-from tests.live.conftest import LiveStack, on_request, until
+from tests.levels import on_request
+from tests.live.conftest import LiveStack, until
 
 pytestmark = [on_request, pytest.mark.live, pytest.mark.timeout(360)]
 

@@ -16,6 +16,7 @@ import pytest
 from faults.base import FaultRequest
 from stack.endpoints import HOST
 from stack.status import read_status
+from tests.levels import thorough
 from tests.live.conftest import LiveStack, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
@@ -41,6 +42,7 @@ def family(stack: LiveStack) -> list[psutil.Process]:
     return [supervisor, *supervisor.children(recursive=True)]
 
 
+@thorough
 @pytest.mark.timeout(420)
 def test_three_starts_and_three_ends(fresh: LiveStack) -> None:
     """`up` from nothing and `down`, in the foreground and Ctrl-C, again and kill -9: nothing survives, all starts anew.
@@ -103,6 +105,7 @@ def killed_leaves_nothing(stack: LiveStack, running: list[psutil.Process], end: 
     until(lambda: gone(running) and stack.free_ports(), f"the end of every process after {end.name}")
 
 
+@thorough
 def test_each_process_killed_in_turn_while_a_fault_is_active(fresh: LiveStack) -> None:
     """Whatever is killed comes back; the fault ends by its time to live or with the service, never later."""
     fresh.start()

@@ -13,6 +13,7 @@ from faults.drills.prediction import Timing
 from faults.drills.windows import Windows
 from faults.drills.wire import DrillRun, Stage, StageCheck
 from stack.clients.prometheus import PrometheusClient
+from tests.levels import thorough
 from tests.realprom import running_prometheus
 from tests.unit.faults.small_fireground import Fireground, fireground
 
@@ -43,6 +44,7 @@ def passed(ground: Fireground, text: str = DRILL) -> DrillRun:
     return run
 
 
+@thorough
 def test_an_alert_that_comes_again_may_meet_its_old_group(tmp_path: Path) -> None:
     """The first delivery waits for group_wait; after it the group may still be there, and its interval counts."""
     with fireground(tmp_path) as ground:
@@ -52,6 +54,7 @@ def test_an_alert_that_comes_again_may_meet_its_old_group(tmp_path: Path) -> Non
     assert second.within
 
 
+@thorough
 def test_evaluations_that_were_missed_are_the_cause_of_a_late_alert(tmp_path: Path) -> None:
     """Prometheus stands still while the alert is pending: late, outside of the range, and its own counter says why."""
     with fireground(tmp_path) as ground:

@@ -17,6 +17,7 @@ from faults.drills.condition import comparisons
 from faults.drills.reasons import Why
 from faults.drills.why import crosses_in_s, slope_per_s, trend
 from stack.clients.prometheus import Series
+from tests.levels import thorough
 from tests.unit.faults.small_fireground import Fireground, fireground
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("prometheus")]
@@ -145,6 +146,7 @@ def configured(ground: Fireground, **changes: object) -> None:
     httpx.post(f"{ground.alertmanager.url}/-/reload", trust_env=False).raise_for_status()
 
 
+@thorough
 def test_an_inhibited_alert_names_the_one_that_keeps_it_quiet_and_a_wrong_route_its_receiver(tmp_path: Path) -> None:
     """Alertmanager's word, and its configuration's."""
     with fireground(tmp_path) as ground:

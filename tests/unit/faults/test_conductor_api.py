@@ -25,6 +25,7 @@ from faults.drills.wire import DrillStart, TrafficSettings
 from stack.endpoints import PORTS
 from stack.home import Home
 from tests.generated import examples
+from tests.levels import thorough
 from tests.unit.faults.small_fireground import FreeEndpoints, ServedApp, SmallService, conductor
 
 ROOT = Path(__file__).parents[3]
@@ -155,6 +156,7 @@ def deliver_without_token(url: str) -> int:
     return httpx.post(f"{url}/webhook/alertmanager", json=payload(), trust_env=False).status_code
 
 
+@thorough
 def test_faults_are_lit_and_put_out_through_it_with_the_actor_in_the_journal(lonely: Lonely) -> None:
     """What is done to the service stands in the journal with who did it, names in any script."""
     record = lonely.client.light(FaultRequest(kind="latency", parameters={"delay_ms": 1}, ttl_s=20), actor="Zoë")
@@ -289,6 +291,7 @@ def test_after_kill_9_the_next_conductor_puts_the_fault_out(tmp_path: Path, knew
     assert Journal(home.data / "journal.sqlite").open_intents() == []
 
 
+@thorough
 def test_the_process_ends_quickly_and_names_a_busy_port(tmp_path: Path) -> None:
     """``python -m faults.drills.conductor``: a second one on its port fails in words, SIGTERM ends the first."""
     free = FreeEndpoints()

@@ -10,6 +10,7 @@ import pytest
 from faults.base import FaultRequest
 from faults.client import ConductorRefused
 from faults.drills.wire import STAGES, AlertOutcome, DrillRun, TrafficSettings
+from tests.levels import thorough
 from tests.unit.faults.small_fireground import Fireground, fireground
 
 DRILL = """\
@@ -210,7 +211,7 @@ def test_a_service_restart_is_noticed(own_ground: Fireground) -> None:
     assert "the service was restarted" in ended.reason
 
 
-@pytest.mark.parametrize("victim", ["prometheus", "alertmanager"])
+@pytest.mark.parametrize("victim", ["prometheus", pytest.param("alertmanager", marks=thorough)])
 def test_a_source_that_dies_is_an_error_and_the_fault_is_out(own_ground: Fireground, victim: str) -> None:
     """Without its witness a drill never passes."""
     run = own_ground.reaches(own_ground.start(DRILL), burns)
@@ -224,6 +225,7 @@ def test_a_source_that_dies_is_an_error_and_the_fault_is_out(own_ground: Firegro
     assert refused.value.status == 503
 
 
+@thorough
 def test_a_conductor_that_is_told_to_stop_puts_the_fault_out(own_ground: Fireground) -> None:
     """The run is aborted, and the next conductor still knows it."""
     run = own_ground.reaches(own_ground.start(DRILL), burns)

@@ -16,6 +16,7 @@ from faults.drills.report.html import html
 from faults.drills.report.junit import junit
 from faults.drills.wire import DrillStart
 from panel.commands.drill_batch import Chosen, Drilling
+from tests.levels import thorough
 from tests.unit.faults.small_fireground import Fireground, fireground
 
 DRILL = """\
@@ -107,6 +108,7 @@ def drilling(ground: Fireground, *drills: Chosen, fail_fast: bool = False) -> Dr
     return Drilling(ground.client, drills, batch, quiet=True, with_evidence=True, fail_fast=fail_fast)
 
 
+@thorough
 def test_several_drills_run_on_after_one_that_failed(ground: Fireground) -> None:
     """Failed, refused, skipped with the reason, passed: each has its place; the exit status is that of a failure."""
     never = DRILL.replace("alert: Errors, firing_within: 8s", "alert: Never, firing_within: 1s")

@@ -15,6 +15,7 @@ from faults.drills.parts import History
 from faults.drills.wire import DrillRun, DrillStart
 from stack.clients.prometheus import PrometheusClient
 from stack.pace import PRODUCTION
+from tests.levels import thorough
 from tests.unit.faults.small_fireground import Fireground, fireground
 
 HEAD = """\
@@ -108,6 +109,7 @@ def test_where_nothing_may_ring_silence_is_the_proof(ground: Fireground) -> None
     assert run.ended_at - run.fault_at >= 2.0
 
 
+@thorough
 def test_where_nothing_may_ring_an_alert_is_a_failure(ground: Fireground) -> None:
     """Also one that would have been fine in another drill; and one that rings before keeps it from starting."""
     run = ground.ends(ground.start(f"{HEAD}watch: 4s\nfaults:\n{ERRORS}{QUIET}"))

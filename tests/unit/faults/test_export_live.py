@@ -14,6 +14,7 @@ from faults.drills.export.lived import lived, loaded_rules
 from faults.drills.wire import DrillRun
 from stack.clients.prometheus import PrometheusClient
 from stack.rules import promtool
+from tests.levels import thorough
 from tests.realprom import answering, running_prometheus
 
 QUIET = b"x 1\nother 1\n"
@@ -44,6 +45,7 @@ def until(check: Callable[[], bool], what: str) -> None:
         time.sleep(0.1)
 
 
+@thorough
 def test_a_live_course_becomes_a_test_that_promtool_passes(tmp_path: Path) -> None:
     """Samples, stale markers and states are asked of Prometheus after the run; scrapes lie on a grid afterwards."""
     folder = tmp_path / "rules"

@@ -22,6 +22,7 @@ from faults.drills.errors import ControlRefused, PartlyLit
 from faults.drills.replicas import merged, merged_lists
 from stack.endpoints import Endpoints, of_replicas
 from stack.home import Home
+from tests.levels import thorough
 from tests.ports import free_endpoints
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -138,6 +139,7 @@ def group(tmp_path: Path) -> Iterator[Group]:
     parent.communicate()
 
 
+@thorough
 def test_a_fault_reaches_every_replica_or_none(group: Group) -> None:
     """Lit it acts on all and is one record; put out it is out on all; with one replica gone nothing stays lit.
 

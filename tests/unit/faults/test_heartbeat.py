@@ -19,6 +19,7 @@ from faults.drills.control import ServiceControl
 from faults.drills.errors import ControlUnreachable
 from faults.drills.heartbeat import DEAD_MAN_S, beat, guarded
 from faults.drills.journal import Journal
+from tests.levels import thorough
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -81,6 +82,7 @@ async def _ready(url: str) -> None:
                 await asyncio.sleep(0.05)
 
 
+@thorough
 def test_a_stopped_process_goes_on_with_its_fault_and_a_dead_conductor_ends_it(
     holder: tuple[subprocess.Popen[bytes], str],
 ) -> None:

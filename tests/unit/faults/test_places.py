@@ -23,6 +23,7 @@ from faults.drills.stackhost import StackHost
 from faults.injector import Injector
 from stack.endpoints import Endpoints
 from stack.home import Home
+from tests.levels import thorough
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a system without signals")
 
@@ -172,6 +173,7 @@ def test_reset_reaches_everyone_and_says_whom_it_did_not(with_ground: Callable[[
     with_ground(scenario)
 
 
+@thorough
 def test_a_heartbeat_reaches_those_who_hear(with_ground: Callable[[Scenario], None]) -> None:
     """A deaf place is named, and the others have heard it all the same."""
 

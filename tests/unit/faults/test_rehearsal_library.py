@@ -14,7 +14,7 @@ from faults.drills.rehearsal.run import Rehearsal
 from faults.drills.spec import load_library
 from faults.drills.wire import DrillRun
 from stack.pace import PRODUCTION, WORKSHOP
-from tests.live.conftest import on_request
+from tests.levels import on_request, thorough
 from tests.unit.faults.live_runs import live_runs
 
 LONG = ("budget-creep", "budget-drain")
@@ -51,7 +51,9 @@ def test_every_drill_of_the_library_passes_virtually(name: str, quick: Rehearsal
     assert [one.alert for one in run.outcomes if one.expected] == [one.alert for one in drill.expect]
 
 
-@pytest.mark.parametrize("name", [pytest.param("error-burst", marks=on_request), "model-missing"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("error-burst", marks=on_request), pytest.param("model-missing", marks=thorough)]
+)
 def test_a_live_run_agrees_with_ten_virtual_ones(name: str, judge: Judge, trained: Path) -> None:
     """Every stage of a run that was measured on a stack lies within the virtual range, a scrape and an evaluation."""
     rehearsal = Rehearsal(shipped_ground(WORKSHOP), judge, trained, evaluation_phases=2, explained=False)

@@ -20,6 +20,7 @@ from faults.drills.report.series import series
 from faults.drills.spec import Drill, parse_drill
 from faults.drills.wire import STAGES
 from stack.pace import WORKSHOP
+from tests.levels import thorough
 
 pytestmark = pytest.mark.xdist_group("rehearsal")
 DRILL = """
@@ -83,6 +84,7 @@ def test_it_is_put_out_when_everyone_had_been_told(shown: Rehearsed) -> None:
     assert delivered.most_s <= run.rollback_at - run.fault_at <= delivered.most_s + 2 * WORKSHOP.interval_s
 
 
+@thorough
 def test_the_same_drill_gives_the_same_run(rehearsal: Rehearsal, shown: Rehearsed) -> None:
     """Two runs of one seed are alike to the last digit, id and all; another seed is another run."""
     again = rehearsal.perform(drill()).run

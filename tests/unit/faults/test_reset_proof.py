@@ -19,6 +19,7 @@ from faults.drills.fires import Fires
 from faults.drills.journal import Journal
 from faults.drills.wire import ResetProof, TrafficSettings
 from stack.endpoints import PORTS
+from tests.levels import thorough
 from tests.unit.faults.small_fireground import FreeEndpoints, ServedApp, SmallService, SmallTraffic
 
 TEXT = """\
@@ -180,6 +181,7 @@ def test_everything_is_out_and_the_counters_show_it(tmp_path: Path, endpoints: F
     assert [one.rate for one in traffic.settings] == [5.0, 99.0, 5.0]
 
 
+@thorough
 def test_a_process_that_does_not_answer_is_no_proof(tmp_path: Path, endpoints: FreeEndpoints) -> None:
     """One replica out of reach: the rest is out, and why it is not proven is said."""
     gone = Page("replica 1 of the service", f"http://127.0.0.1:{FreeEndpoints().port('service')}")

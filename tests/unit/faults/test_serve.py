@@ -19,6 +19,7 @@ import pytest
 from faults.scratch import open_scratch
 from stack.endpoints import Endpoints
 from stack.home import Home
+from tests.levels import thorough
 from tests.ports import free_endpoints
 
 ROOT = Path(__file__).parents[3]
@@ -101,6 +102,7 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
         popen.communicate()
 
 
+@thorough
 def test_a_fault_is_lit_seen_and_ended_by_sigterm(starter: Starter) -> None:
     """Errors and metrics of a lit fault show from outside; SIGTERM lets a held request go on and exits 0, soon."""
     process = starter.start()
@@ -128,6 +130,7 @@ def test_a_fault_is_lit_seen_and_ended_by_sigterm(starter: Starter) -> None:
     assert list((starter.home.run / "scratch").iterdir()) == []
 
 
+@thorough
 def test_a_killed_process_leaves_nothing_that_burns(starter: Starter) -> None:
     """After kill -9 with a load failure active, the next start serves the untouched model and removes the copies."""
     process = starter.start()

@@ -33,6 +33,7 @@ from panel.commands.curve_table import draw_curves
 from panel.commands.matrix_table import draw_matrix
 from stack.rules.file import RuleFile
 from stack.rules.read import load_rules
+from tests.levels import thorough
 from tests.unit.faults.small_sweeps import HORIZON, small_scenarios, written_rules
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -117,6 +118,7 @@ def _never(*_: object, **__: object) -> None:
     raise AssertionError("this should not have been needed")
 
 
+@thorough
 def test_processes_say_what_this_one_says(world: World) -> None:
     """Two workers, nothing kept: the same lives of the same alerts, whatever order they come in."""
     two = [one for one in world.scenarios if one.schedule]
@@ -125,6 +127,7 @@ def test_processes_say_what_this_one_says(world: World) -> None:
     assert _responses(found) == expected
 
 
+@thorough
 def test_a_dask_cluster_says_what_this_process_says(world: World) -> None:
     """The same by joblib's Dask back end, on a cluster of this machine that another program has started."""
     distributed = pytest.importorskip("distributed")
@@ -218,6 +221,7 @@ def test_the_matrix_is_drawn_in_every_form(world: World) -> None:
     assert "AlwaysOn fires without any fault" in drawn
 
 
+@thorough
 def test_a_curve_finds_the_weakest_fault_that_fires_and_how_long_each_takes(world: World) -> None:
     """Above a fifth of errors the alert fires, the stronger the sooner; every form of it says so."""
     fault, least, most = varied("error", least=0.05, most=0.9)

@@ -26,6 +26,7 @@ from faults.traffic.inputs import ModelInputs
 from faults.traffic.server import FAULTS
 from faults.traffic.transport import Request
 from stack.endpoints import PORTS
+from tests.levels import thorough
 from tests.ports import free_offset
 
 INPUTS = {"iris": ModelInputs("iris", (b"{}",), (b"{}",))}
@@ -181,6 +182,7 @@ def test_only_a_host_that_sends_offers_them(kind: str) -> None:
     assert catalogue()[kind].unavailable(BareHost()) == "it needs the traffic generator"
 
 
+@thorough
 def test_the_real_process_holds_them_behind_its_token(tmp_path: Path) -> None:
     """Over HTTP: lit, counted in the status, kept over new settings, ended by its own time without any heartbeat."""
 

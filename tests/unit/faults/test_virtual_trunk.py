@@ -20,6 +20,7 @@ from faults.drills.virtual.record import record
 from faults.drills.virtual.scenario import Scenario
 from faults.drills.virtual.trunk import can_branch, record_branch
 from faults.drills.wire import TrafficSettings
+from tests.levels import thorough
 from tests.unit.faults.virtual_worlds import CALM_S, fingerprint, lit, small
 
 
@@ -92,6 +93,7 @@ def test_what_cannot_be_recorded_is_said_in_the_same_words(workers: Workers, tra
     assert sorted(one.found for one in told) == sorted(words)
 
 
+@thorough
 def test_a_trunk_that_is_killed_costs_time_and_nothing_else(workers: Workers, trained: Path) -> None:
     """The branch is recorded all the same, with its calm."""
     scenario = small(lit("latency", {"delay_ms": 300}))
@@ -99,6 +101,7 @@ def test_a_trunk_that_is_killed_costs_time_and_nothing_else(workers: Workers, tr
     assert {one.found for one in told} == {fingerprint(record(scenario, artifacts=trained))}
 
 
+@thorough
 def test_no_process_and_no_file_outlives_the_workers(tmp_path: Path, trained: Path) -> None:
     """Trunks go with the processes that asked for them, and keep no folder meanwhile."""
     with pytest.MonkeyPatch.context() as patch:

@@ -19,6 +19,7 @@ from panel.bench.panel.endurance import Sample, figures, slope
 from panel.bench.panel.viewer import look
 from panel.commands.console import CommandError
 from stack.endpoints import Endpoints
+from tests.levels import thorough
 from tests.live.conftest import ROOT, until
 
 REFRESH_S = 0.5
@@ -60,6 +61,7 @@ def _answers(url: str) -> bool:
         return False
 
 
+@thorough
 def test_many_viewers_ask_each_question_once_in_a_turn(panel: str, world: World) -> None:
     """Five look at Overview; Prometheus gets each question once in each refresh, and not five times."""
     counts: list[tuple[float, Counter[str]]] = []
@@ -75,6 +77,7 @@ def test_many_viewers_ask_each_question_once_in_a_turn(panel: str, world: World)
     assert max((after - before).values()) <= 2 * (turns + 2)  # which faults were seen is asked for two charts
 
 
+@thorough
 def test_a_viewer_notices_a_page_that_is_not_there(panel: str) -> None:
     """The benchmark does not measure a page that the panel does not have."""
     with pytest.raises(CommandError, match="no page 'nowhere'"):

@@ -25,7 +25,7 @@ from panel.bench.service.pressure import LoadFailed, press
 from panel.bench.service.processes import Cores, Server, ServerFailed, free_port, serving
 from panel.bench.service.programs.load import Job, run
 from stack.endpoints import HOST
-from tests.live.conftest import on_request
+from tests.levels import on_request, thorough
 
 FLOWER = [[5.1, 3.5, 1.4, 0.2]]
 IRIS = {"MODELS": "iris"}
@@ -62,6 +62,7 @@ def answer(server: Server) -> dict[str, object]:
     return {key: told[key] for key in ("predictions", "classes")} | {"confidence": round(told["confidence"][0], 9)}
 
 
+@thorough
 def test_the_service_is_measured_with_all_of_its_telemetry(bench: Bench, sink: Server, service: Server) -> None:
     """Every request has its server span at the sink and its log lines, and cost the service some time and memory."""
     cost = press(bench.cores, service, sink, row_requests(FLOWER), connections=4, seconds=0.4)
@@ -73,6 +74,7 @@ def test_the_service_is_measured_with_all_of_its_telemetry(bench: Bench, sink: S
     assert sum(line["event"] == "request_completed" for line in lines) >= cost.requests
 
 
+@thorough
 def test_the_silent_service_answers_alike_and_tells_nothing(bench: Bench, sink: Server, service: Server) -> None:
     """Without its telemetry the service predicts the same, sends nothing, logs nothing and counts nothing."""
     with bench.service(sink, name="silent", silent=True, settings=IRIS) as silent:
@@ -84,6 +86,7 @@ def test_the_silent_service_answers_alike_and_tells_nothing(bench: Bench, sink: 
         assert answer(silent) == answer(service)
 
 
+@thorough
 @pytest.mark.parametrize("predictor", ["folded", "scikit-learn"])
 def test_the_rival_app_serves_the_same_model(bench: Bench, sink: Server, service: Server, predictor: str) -> None:
     """The bare app gives the service's own predictions, folded or by scikit-learn."""
@@ -91,6 +94,7 @@ def test_the_rival_app_serves_the_same_model(bench: Bench, sink: Server, service
         assert answer(rival) == answer(service)
 
 
+@thorough
 def test_an_answer_other_than_200_ends_the_benchmark(bench: Bench, sink: Server, service: Server) -> None:
     """Load that is refused is an error that tells the statuses, never a fast round."""
     with pytest.raises(LoadFailed, match="× 422"):
@@ -104,6 +108,7 @@ def test_unknown_requests_do_not_make_metrics_grow(bench: Bench, service: Server
     assert scrape._unknown(bench, service, number=600) == 0
 
 
+@thorough
 def test_scrapes_are_measured_after_traffic(bench: Bench, service: Server) -> None:
     """A scrape has lines, takes time, and the requests that come before it are answered."""
     lines, milliseconds = scrape._scraped(bench, service, scrapes=2)
@@ -112,6 +117,7 @@ def test_scrapes_are_measured_after_traffic(bench: Bench, service: Server) -> No
     assert set(usual_requests(service)) == {"iris"}
 
 
+@thorough
 def test_drift_detection_is_measured(bench: Bench) -> None:
     """The figure has a plausible value: more than nothing, less than a millisecond."""
     (figure,) = drift.measure(bench, lambda _text: None)

@@ -11,6 +11,7 @@ from panel.bench.stack import ingest
 from panel.bench.stack.batches import BATCH, Batches
 from panel.bench.stack.store import trace_store
 from panel.commands.console import CommandError
+from tests.levels import thorough
 
 
 def test_batches_are_exports_of_512_spans_that_share_no_trace() -> None:
@@ -25,6 +26,7 @@ def test_batches_are_exports_of_512_spans_that_share_no_trace() -> None:
         seen |= ids
 
 
+@thorough
 def test_a_short_run_loses_nothing_and_says_what_it_did() -> None:
     """After a kill the store has every acknowledged span, over HTTP and gRPC; rate, memory and size are told."""
     said: list[str] = []

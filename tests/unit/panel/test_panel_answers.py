@@ -18,6 +18,7 @@ from faults.drills.reasons import Trend, Why
 from faults.drills.report.batch import batch_of
 from faults.drills.wire import DrillInfo, JournalEntry, StageCheck
 from panel import downloads
+from tests.levels import thorough
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -233,6 +234,7 @@ def test_the_journal_is_filtered_by_who_and_by_words(open_page: Open) -> None:
     assert "fault lit" in said(test)
 
 
+@thorough
 def test_a_round_can_be_stopped(open_page: Open) -> None:
     """Stopping aborts the drill under way and starts none after it."""
     world = lively()

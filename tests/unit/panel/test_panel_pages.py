@@ -14,7 +14,7 @@ from canned_worlds import lively
 from panel.queries import SIGNALS
 from stack.home import Home
 from stack.status import read_status
-from tests.live.conftest import on_request
+from tests.levels import on_request, thorough
 
 EMPTY = {
     "": "Prometheus has not scraped the service yet",
@@ -62,7 +62,7 @@ def test_a_page_of_an_empty_stack_is_not_blank(open_page: Open, page: str) -> No
 @pytest.mark.parametrize(
     ("page", "silent"),
     [
-        pytest.param(page, silent, marks=[] if silent == SERVERS else on_request)
+        pytest.param(page, silent, marks=thorough if silent == SERVERS else on_request)
         for page in EMPTY
         for silent in [*((each,) for each in SERVERS), SERVERS]
     ],

@@ -14,6 +14,7 @@ from canned_worlds import lively
 from panel import deps, roles, sources
 from panel.rulebook.book import Rulebook
 from panel.rulebook.texts import RuleText
+from tests.levels import thorough
 from tests.unit.faults.small_sweeps import RULES
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def test_an_address_that_is_not_known_any_more_says_so(open_page: Open, book: Ru
     assert address(test) == "firedrill"
 
 
+@thorough
 def test_one_check_for_two_viewers(open_page: Open, able: Rulebook) -> None:
     """A reader cannot start it; an operator can; both see verdicts, chart, matrix and what to take along."""
     asked = {"rules": MINE.id, "rules-step": "Check", **ONE_FAULT}

@@ -19,6 +19,7 @@ from panel.rulebook.questions import CheckQuestion, CurveQuestion, TestsQuestion
 from panel.rulebook.takeaway import wanted_tests
 from panel.rulebook.workbench import Job, Workbench
 from stack.rules import promtool
+from tests.levels import thorough
 from tests.unit.faults.small_sweeps import RULES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,6 +63,7 @@ def at_work(pid: int | None = None) -> list[psutil.Process]:
     return found
 
 
+@thorough
 def test_a_check_its_tests_and_a_curve(trained: Path, tmp_path: Path) -> None:
     """One job for who asks the same; verdicts, courses, and unit tests that promtool passes wherever they lie."""
     bench = Workbench(trained, jobs=1, cached=False)
@@ -136,6 +138,7 @@ def test_cancelling_leaves_no_process_and_lets_the_next_one_begin(trained: Path)
         bench.cancel(LONG.key)
 
 
+@thorough
 def test_a_panel_that_is_killed_leaves_no_process(trained: Path, tmp_path: Path) -> None:
     """By SIGKILL, in which nothing of its own code runs any more."""
     rules = tmp_path / "rules.yml"
@@ -156,6 +159,7 @@ def test_a_panel_that_is_killed_leaves_no_process(trained: Path, tmp_path: Path)
 
 def test_a_process_that_dies_is_told_and_can_be_tried_again(trained: Path) -> None:
     """No job hangs for ever when its process is gone."""
+    until(lambda: not at_work(), "the end of the process of the test before")
     bench = Workbench(trained, jobs=1, cached=False)
     assert bench.ask(LONG) is not None
     until(lambda: bool(at_work()), "the process")

@@ -10,6 +10,7 @@ import typer
 
 from panel.commands import suite
 from panel.commands.console import CommandError
+from tests.levels import thorough
 
 UNSTEADY = """\
 from pathlib import Path
@@ -90,12 +91,12 @@ def in_company(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (checkout / "conftest.py").write_text(SPREAD)
 
 
-def run(arguments: list[str], *, fast: bool = True, all_live: bool = False) -> int:
+def run(arguments: list[str], *, fast: bool = True, thorough: bool = False, all_live: bool = False) -> int:
     """Run the command without installing anything and return its exit status."""
     context = typer.Context(typer.main.get_command(typer.Typer(callback=lambda: None)), info_name="test")
     context.args = arguments
     try:
-        suite.run_everything(context, fast=fast, all_live=all_live)
+        suite.run_everything(context, fast=fast, thorough=thorough, all_live=all_live)
     except typer.Exit as ended:
         return ended.exit_code
     return 0
@@ -110,6 +111,7 @@ def test_what_fails_once_is_named(checkout: Path, in_company: None, capfd: pytes
     assert "all checks and tests passed" in said.out
 
 
+@thorough
 @pytest.mark.parametrize("count", [1, suite.RETRIED + 1])
 def test_what_fails_again_fails(checkout: Path, capfd: pytest.CaptureFixture[str], count: int) -> None:
     """One broken test is run twice, many are not; either way the run fails, also beside an unsteady one."""
@@ -149,18 +151,21 @@ def test_groups_stay_together(checkout: Path, in_company: None) -> None:
     assert len(set.union(*workers.values())) > 1, "groups are spread over workers"
 
 
-def test_all_live_reaches_the_tests(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The option sets the variable that the live drills read; together with --fast it is refused."""
+@pytest.mark.parametrize(("option", "variable"), [("thorough", suite.THOROUGH), ("all_live", suite.ALL_LIVE)])
+def test_how_much_is_asked_for_reaches_the_tests(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, option: str, variable: str
+) -> None:
+    """The option sets the variable that the tests read; together with --fast it is refused."""
     (checkout / "tests" / "test_one.py").write_text(
-        f"import os\n\ndef test_told():\n    assert os.environ[{suite.ALL_LIVE!r}] == 'true'\n"
+        f"import os\n\ndef test_told():\n    assert os.environ[{variable!r}] == 'true'\n"
     )
-    monkeypatch.delenv(suite.ALL_LIVE, raising=False)
+    monkeypatch.delenv(variable, raising=False)
     monkeypatch.delenv("CI", raising=False)  # which asks for an engine of containers as well
     monkeypatch.setattr(suite, "_install_parts", lambda: None)
     assert run([], fast=False) == 1
-    assert run([], fast=False, all_live=True) == 0
-    with pytest.raises(CommandError, match="--all-live"):
-        run([], fast=True, all_live=True)
+    assert run([], fast=False, **{option: True}) == 0
+    with pytest.raises(CommandError, match=f"--{option.replace('_', '-')}"):
+        run([], fast=True, **{option: True})
 
 
 def test_modules_are_compiled_once(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

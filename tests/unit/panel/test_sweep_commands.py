@@ -18,6 +18,7 @@ from faults.drills.check.matrix import Matrix
 from faults.errors import FaultError
 from panel.cli import application
 from panel.commands.console import CommandError
+from tests.levels import thorough
 from tests.unit.faults.small_sweeps import written_rules
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,6 +57,7 @@ def test_ctrl_c_leaves_no_process_of_a_real_command(trained: Path, tmp_path: Pat
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
+@thorough
 def test_the_commands_write_what_they_are_asked_for(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

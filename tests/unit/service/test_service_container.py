@@ -19,6 +19,7 @@ import pytest
 from pydantic import SecretStr
 
 from service.settings import Settings
+from tests.levels import thorough
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -110,6 +111,7 @@ def test_the_image_leaves_out_only_what_the_service_does_not_import() -> None:
     assert [path.name for path in (ROOT / "service").rglob("*.py") if pattern.search(path.read_text())] == []
 
 
+@thorough
 def test_the_health_check_tells_a_living_service_from_a_dead_one(trained: Path, tmp_path: Path) -> None:
     """The very command of the Dockerfile succeeds while the service serves, and fails after it has ended."""
     command = json.loads(dict(INSTRUCTIONS)["HEALTHCHECK"].split("CMD ", 1)[1])

@@ -19,6 +19,7 @@ from PIL import Image
 
 from service.models.digits import PROFILE as DIGITS
 from service.models.profiles import profile_names
+from tests.levels import thorough
 from tests.ports import free_port
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/models.md").read_text(encoding="utf-8")
@@ -67,6 +68,7 @@ def test_every_profile_has_a_call() -> None:
     assert called == set(profile_names())
 
 
+@thorough
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.split()[2].rsplit("/", 1)[1])
 def test_the_call_works_as_it_is_written(place: tuple[str, Path], call: str) -> None:
     """Run by a shell, it prints a prediction."""

@@ -12,6 +12,7 @@ from service.errors import LoadFailure, ModelLoadFailed
 from service.models import store
 from service.models.base import Dataset, Options, Predictor
 from service.models.digits import PROFILE as DIGITS
+from tests.levels import thorough
 
 HELD_OUT = 3
 """Every so-manieth digit is kept from training."""
@@ -31,6 +32,7 @@ def _share_right(predict: Predictor, pixels: npt.NDArray[np.float64], target: np
     return float((np.array(output.values) == target).mean())
 
 
+@thorough
 def test_it_reads_digits_that_it_has_not_seen(
     held_out: tuple[Predictor, npt.NDArray[np.float64], npt.NDArray[np.int64]],
 ) -> None:
@@ -42,6 +44,7 @@ def test_it_reads_digits_that_it_has_not_seen(
     assert np.mean([_share_right(predict, each, target) for each in shifted]) >= 0.95
 
 
+@thorough
 def test_it_reads_noisy_digits(held_out: tuple[Predictor, npt.NDArray[np.float64], npt.NDArray[np.int64]]) -> None:
     """At least 88 % with noise of a fifth of the whole brightness."""
     predict, pixels, target = held_out

@@ -13,9 +13,12 @@ from mixed_clients import MANNERS, differences, run, service
 from service_bench import Bench
 from starlette.types import Message
 
+from tests.levels import thorough
+
 BODY = b'{"features": [[5.1, 3.5, 1.4, 0.2]]}'
 
 
+@thorough
 def test_counters_equal_requests_sent(trained: Path, tmp_path: Path) -> None:
     """900 requests of fifteen manners, of which one in seven hangs up, are each counted once, where they belong."""
     with service(trained, tmp_path) as (port, _, output):

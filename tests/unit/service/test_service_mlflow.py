@@ -14,11 +14,12 @@ from service_bench import SETOSA, Bench, TickClock
 from service.errors import LoadFailure, ModelLoadFailed
 from service.models import mlflow_source, store
 from service.models.profiles import profile_named
+from tests.levels import thorough
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-pytestmark = pytest.mark.anyio
+pytestmark = [thorough, pytest.mark.anyio]
 FLOWERS = {"features": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}
 
 

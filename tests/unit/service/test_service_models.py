@@ -22,9 +22,14 @@ from service.models.base import MAX_EXAMPLES, Dataset, Profile
 from service.models.parts.pictures import PictureProfile
 from service.models.profiles import profile_named, profile_names
 from service.seams import Seams
+from tests.levels import thorough
 
 pytestmark = pytest.mark.anyio
 EVERY_PROFILE = [profile for profile in map(profile_named, profile_names()) if not profile.opt_in]
+PROFILES = [
+    pytest.param(profile, marks=thorough if isinstance(profile, PictureProfile) else ()) for profile in EVERY_PROFILE
+]
+"""As marked: training on pictures takes long."""
 PART = 64
 """So many pictures are enough to see whether training is the same."""
 MODEL_FILE = profile_named("iris").model_file
@@ -63,7 +68,7 @@ def _sign(directory: Path) -> None:
     (directory / store.MANIFEST_FILE).write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 def test_a_profile_trains_loads_predicts_and_describes_itself(profile: Profile, trained: Path) -> None:
     """Each profile of the folder keeps the promises of a profile."""
     model = store.load(profile, store.artifact_dir(trained, profile))
@@ -102,7 +107,7 @@ def test_folded_weights_give_scikit_learns_own_probabilities(trained: Path) -> N
     assert np.allclose(store.load(profile, directory).predict(rows.tolist()).confidence, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 def test_training_is_the_same_every_time(profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two trainings of one process give the same bytes; on a part of the pictures, where training takes long."""
     if isinstance(profile, PictureProfile):
@@ -167,6 +172,7 @@ def _race(artifacts: Path) -> None:
     training.train(profile_named("iris"), artifacts, TickClock())
 
 
+@thorough
 def test_racing_processes_leave_one_whole_artifact(tmp_path: Path) -> None:
     """Processes that train the same model at once leave a loadable artifact and nothing beside it."""
     context = multiprocessing.get_context("spawn")

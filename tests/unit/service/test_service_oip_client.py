@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.environments import python_with
+from tests.levels import thorough
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -99,6 +100,7 @@ def _ready(url: str) -> bool:
         return False
 
 
+@thorough
 @pytest.mark.timeout(600)  # the environment is built once
 def test_tritons_client_is_understood(address: str) -> None:
     """Health, metadata, index, inference as JSON and as raw bytes, errors, unloading and loading."""

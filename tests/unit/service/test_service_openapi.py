@@ -11,13 +11,14 @@ from hypothesis.errors import Unsatisfiable
 from service_bench import Bench
 
 from tests.generated import examples
+from tests.levels import thorough
 
 EXPECTED = {"/", "/predict", "/predict/{model}", "/health", "/ready", "/model-info", "/slo", "/metrics"}
 EXPECTED |= {"/v2", "/v2/models/{model}/infer", "/v2/repository/index", "/v2/repository/models/{model}/load"}
 TOKEN = "a-token-for-tests"  # noqa: S105 - not one
 
 
-@pytest.mark.parametrize("sort", ["positive", "negative"])
+@pytest.mark.parametrize("sort", ["positive", pytest.param("negative", marks=thorough)])
 def test_answers_are_as_described(make: Callable[..., Bench], sort: str) -> None:
     """Whatever is sent, good or bad, the answer's status, type and body are ones that the description names."""
     import schemathesis  # noqa: PLC0415 - seconds of import, which only its worker pays

@@ -22,6 +22,7 @@ from service_bench import SETOSA
 
 from service.server import build_live_service, serve, server
 from service.settings import Settings
+from tests.levels import thorough
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -113,6 +114,7 @@ def group(trained: Path, tmp_path: Path) -> Iterator[Group]:
     running.parent.communicate()
 
 
+@thorough
 def test_three_replicas_count_exactly_and_outlive_one(group: Group) -> None:
     """Counters sum to what was sent; when one is killed the rest serve and it returns; with the parent all are gone."""
     with ThreadPoolExecutor(8) as pool:

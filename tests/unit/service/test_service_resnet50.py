@@ -22,8 +22,9 @@ from service.models import store, training
 from service.models.base import Options
 from service.models.parts.resnet_weights import OFFICIAL, official, weights_of
 from service.models.resnet50 import PROFILE, class_names
+from tests.levels import thorough
 
-pytestmark = pytest.mark.anyio
+pytestmark = [thorough, pytest.mark.anyio]
 SEEDED = PROFILE.with_options(Options(resnet50_weights="seeded"))
 
 

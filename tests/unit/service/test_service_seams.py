@@ -13,6 +13,7 @@ from service.images import Pixels
 from service.models.base import Output
 from service.models.profiles import profile_named
 from service.seams import Call
+from tests.levels import thorough
 
 pytestmark = pytest.mark.anyio
 DIGITS = profile_named("digits")
@@ -38,7 +39,7 @@ async def test_a_changed_prediction_is_what_caller_metrics_and_spans_see(make: C
     assert (attributes["prediction.class"], attributes["prediction.confidence"]) == ("virginica", 0.4)
 
 
-@pytest.mark.parametrize("change", ["invert", "nothing"])
+@pytest.mark.parametrize("change", [pytest.param("invert", marks=thorough), "nothing"])
 async def test_changed_pixels_reach_the_model_and_the_drift_check(make: Callable[..., Bench], change: str) -> None:
     """A hook at ``pictures`` sees the pixels; their negative drifts, the picture itself does not."""
     bench = make(models=("digits",), model_name="digits")

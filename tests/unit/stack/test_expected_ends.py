@@ -16,6 +16,7 @@ from stack.expected import ends_are_expected, expect_ends
 from stack.home import Home
 from stack.status import read_status
 from stack.units import RestartPolicy
+from tests.levels import thorough
 from tests.ports import free_endpoints
 
 
@@ -33,6 +34,7 @@ def _kill(home: Home, name: str) -> None:
     until(lambda: pids(read_status(home)).get(name, pid) != pid, 20.0)
 
 
+@thorough
 def test_expected_ends_are_no_reason_to_give_up(home: Home) -> None:
     """Killed more often in a row than the supervisor has patience for, it comes back all the same."""
     native.up(options(home, free_endpoints().offset), detach=True)

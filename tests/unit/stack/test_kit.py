@@ -21,6 +21,7 @@ from stack.kit import inspection, programs, sizes
 from stack.kit.errors import KitError, NoCheckout, OutBusy, OutTaken, ProgramsMissing, WheelsMissing
 from stack.kit.making import Made, OnText, Wanted, make
 from stack.locks import FileLock
+from tests.levels import thorough
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -89,6 +90,7 @@ def run(program: Path, *arguments: str, **environment: str) -> subprocess.Comple
     )
 
 
+@thorough
 def test_a_bundle_installs_and_runs_without_any_index(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_bundle_installs_and_runs_without_any_index(
     assert "no complete bundle" in run(copied / "firedrill", "status").stderr
 
 
+@thorough
 def test_a_first_run_says_beforehand_how_much_it_downloads(checkout: Path) -> None:
     """The launcher names the sum and its parts before pip begins, and not again once it is installed."""
     first = run(checkout / "firedrill", "status")
@@ -139,6 +142,7 @@ def test_a_first_run_says_beforehand_how_much_it_downloads(checkout: Path) -> No
     assert run(checkout / "firedrill", "status").stderr == ""
 
 
+@thorough
 def test_a_run_that_was_cut_off_leaves_nothing_complete_and_is_gone_on_with(checkout: Path, tmp_path: Path) -> None:
     """Without a program there is only DIR.part, whose wheels the next run finds there."""
 

@@ -17,6 +17,7 @@ from tracestore_process import ROOT, Process, process
 from stack.errors import QueryRefused
 from stack.tracestore.database import open_reader
 from stack.tracestore.logs import LogRecord, logs_of
+from tests.levels import thorough
 
 READY_WITHIN_S = 90.0
 
@@ -55,7 +56,7 @@ def service(home: Path, store: Process, protocol: str, artifacts: Path) -> Itera
         popen.wait(20)
 
 
-@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize("protocol", ["http/protobuf", pytest.param("grpc", marks=thorough)])
 def test_a_prediction_leaves_its_spans_and_its_log_lines(tmp_path: Path, trained: Path, protocol: str) -> None:
     """The id in ``X-Trace-ID`` finds five spans and the lines that the service logged while it answered."""
     home = tmp_path / "home"

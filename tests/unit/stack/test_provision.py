@@ -34,7 +34,7 @@ from stack.home import is_offline
 from stack.packages import fetch_package
 from stack.probes import probe_now
 from stack.provision import ProgramMissing, find_program, locate, provision
-from tests.live.conftest import on_request
+from tests.levels import on_request, thorough
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -308,6 +308,7 @@ def _debian_package_is_at_hand() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@thorough
 @pytest.mark.live
 @pytest.mark.parametrize("lists", ["the machine's", pytest.param("none", marks=on_request)])
 def test_a_debian_package_is_unpacked_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lists: str) -> None:

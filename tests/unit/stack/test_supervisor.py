@@ -24,6 +24,7 @@ from stack.state import load_state
 from stack.status import read_status
 from stack.supervisor import StackNotReady
 from stack.units import RestartPolicy
+from tests.levels import thorough
 from tests.ports import free_endpoints
 
 
@@ -120,6 +121,7 @@ def test_a_component_that_does_not_become_ready_takes_the_start_back(
     assert read_status(home).state == "down"
 
 
+@thorough
 def test_a_component_that_keeps_dying_is_left_alone_and_the_rest_goes_on(home: Home, offset: int) -> None:
     """After five quick ends the supervisor gives a component up, says so, and keeps the others."""
     native.up(options(home, offset, "BRIEF"), detach=True)

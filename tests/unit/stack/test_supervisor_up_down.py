@@ -26,6 +26,7 @@ from stack.pace import WORKSHOP
 from stack.ports import PortBusy
 from stack.state import load_state
 from stack.status import read_status
+from tests.levels import thorough
 from tests.ports import free_endpoints
 
 
@@ -102,7 +103,9 @@ def test_down_ends_what_a_killed_supervisor_recorded(home: Home, offset: int) ->
             process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(one, marks=thorough) for one in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_a_signal_ends_a_stack_in_the_foreground(home: Home, offset: int, number: signal.Signals) -> None:
     """Ctrl-C, SIGTERM or a closed terminal stop a stack in the foreground within 5 s, in the order of dependencies."""
     command = [sys.executable, "-c", FOREGROUND, str(home.root), str(offset), "small_stack:COMPONENTS", "stay"]

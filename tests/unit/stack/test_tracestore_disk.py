@@ -16,6 +16,7 @@ from tracestore_lab import PROTOBUF, Lab, eventually, export_of, logs_export, ru
 from tracestore_process import Process, on_small_disk, process, seen_by
 
 from stack.tracestore.limits import MIB, Limits
+from tests.levels import thorough
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -37,6 +38,7 @@ def post(store: Process, body: bytes) -> httpx.Response:
     return httpx.post(store.endpoints.url("otlp", "/v1/traces"), content=body, headers=PROTOBUF, timeout=30)
 
 
+@thorough
 def test_a_disk_smaller_than_the_limit_never_stops_ingest(tmp_path: Path) -> None:
     """On a volume that is full before the store's own limit is, the oldest goes and every export is taken."""
     home = tmp_path / "home"

@@ -31,6 +31,7 @@ from stack.tracestore.logs import LogQuery, logs_of
 from stack.tracestore.store import TraceStore
 from stack.tracestore.telemetry import StoreMetrics
 from tests.generated import examples
+from tests.levels import thorough
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -190,6 +191,7 @@ def test_deep_nesting_is_refused_or_kept_and_never_an_error_of_ours(lab: Lab) ->
     assert httpx.get(f"{lab.url}/api/traces/{one.trace_id.hex()}").status_code == 200
 
 
+@thorough
 def test_a_bomb_inside_json_and_logs_is_a_413(lab: Lab) -> None:
     """The limit holds for both signals and both forms after decompression."""
     bomb = gzip.compress(b" " * (200 * MIB), 9)

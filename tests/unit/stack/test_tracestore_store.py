@@ -24,6 +24,7 @@ from stack.errors import QueryRefused, SourceUnreachable
 from stack.tracestore.database import VERSION
 from stack.tracestore.errors import BadSetting, StoreUnavailable
 from stack.tracestore.limits import MIB, Limits
+from tests.levels import thorough
 
 
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
@@ -147,6 +148,7 @@ def _replaced(client: JaegerClient, path: Path) -> bool:
     return path.with_name("traces.db.damaged").exists()
 
 
+@thorough
 def test_the_file_stays_within_its_bytes_while_ingest_goes_on(tmp_path: Path) -> None:
     """The oldest traces go, the newest stay, the file and its log never pass the limit by much."""
     limit = 4 * MIB
