@@ -16,7 +16,7 @@ from panel.rulebook.texts import MOST_BYTES, RuleText, named, uploaded
 
 RULES, DIALECT, STEP = "rules", "rules-dialect", "rules-step"
 _ORIGIN, _SHOWN, _REFUSED, _UPLOADED = "rules-origin", "rules-shown", "rules-refused", "rules-upload"
-_CHOSEN, _FRESH = "rules-chosen", "rules-chosen-now"
+_CHOSEN, _FRESH, _SAID = "rules-chosen", "rules-chosen-now", "rules-said"
 FIRST = "firedrill"
 
 
@@ -58,6 +58,16 @@ def _chosen_just_now() -> str | None:
     return chosen
 
 
+def _news(field: str, says: str | None) -> bool:
+    """Return whether ``field`` did not say that before.
+
+    A field that was taken away is still sent by a browser that has not heard of it, and Streamlit calls that a change.
+    """
+    said: dict[str, str | None] = st.session_state.setdefault(_SAID, {})
+    before, said[field] = said.get(field), says
+    return before != says
+
+
 def editor(book: Rulebook, text: RuleText, *, reason: str | None) -> None:
     """Draw the text to be edited; what is changed becomes a text of its own. ``reason``: why not, for a reader."""
     key = f"rules-text-{st.session_state.get(_ORIGIN)}"
@@ -68,7 +78,7 @@ def editor(book: Rulebook, text: RuleText, *, reason: str | None) -> None:
 
     def edited() -> None:
         body = st.session_state[key]
-        if body.strip() and st.session_state.get(_SHOWN) == text.id:
+        if body.strip() and body != text.body and st.session_state.get(_SHOWN) == text.id:
             _take(book, lambda: named(text.name, body))
             st.session_state[_SHOWN] = st.session_state[RULES]
 
@@ -91,10 +101,11 @@ def chooser(book: Rulebook, *, reason: str | None) -> None:
     left, right = st.columns([1, 1.4], vertical_alignment="top")
     keys = list(known)
     picker = f"rules-example-{now}"  # one for each text: a browser keeps the last choice of a list of the same key
+    _news(picker, now if now in known else None)
 
     def chosen() -> None:
         key = st.session_state[picker]
-        if key is not None:
+        if key is not None and _news(picker, key):
             show(key)
             st.session_state[DIALECT] = known[key].dialect
 
@@ -110,7 +121,7 @@ def chooser(book: Rulebook, *, reason: str | None) -> None:
 
     def brought() -> None:
         file = st.session_state[_UPLOADED]
-        if file is not None:
+        if file is not None and _news(_UPLOADED, file.file_id):
             _take(book, lambda: uploaded(file.name, file.getvalue()))
 
     right.file_uploader(

@@ -18,7 +18,9 @@ from tests.levels import thorough
 from tests.unit.faults.small_sweeps import RULES
 
 if TYPE_CHECKING:
+    from streamlit.proto.WidgetStates_pb2 import WidgetState
     from streamlit.testing.v1 import AppTest
+    from streamlit.testing.v1.element_tree import FileUploader
 
 MINE = RuleText("mine.yml", RULES)
 BAD_YAML = "groups:\n  - name: a\n   rules: []\n"
@@ -62,6 +64,20 @@ def address(test: AppTest) -> str:
 def pressed(test: AppTest, label: str) -> AppTest:
     """Press a button by its label."""
     return next(button for button in test.button if button.label == label).click().run()
+
+
+def late(test: AppTest, *gone: WidgetState, uploader: FileUploader | None = None) -> AppTest:
+    """Refresh the page as a browser does that has not heard yet that these fields are gone: it still sends them.
+
+    ``uploader``: one that is gone too; its file is still there.
+    """
+    states = test._tree.get_widget_states()
+    states.widgets.extend(gone)
+    with pytest.MonkeyPatch.context() as patch:
+        if uploader is not None:
+            states.widgets.append(uploader._widget_state)
+            patch.setattr(type(test._tree), "file_uploader", [uploader])
+        return test._run(states)
 
 
 def test_the_first_look_shows_the_shipped_rules(open_page: Open) -> None:
@@ -108,6 +124,38 @@ def test_findings_stand_beside_the_text(open_page: Open, book: Rulebook) -> None
     assert address(test) == "gateway"
     assert test.selectbox("rules-dialect").value == "gateway"
     assert "dialect gateway" in test.text_area[0].value
+
+
+def test_a_late_browser_does_not_bring_back_an_example(open_page: Open, book: Rulebook) -> None:
+    """Neither the one that was shown before an upload, nor one that was chosen before it."""
+    test = opened(open_page, book, rules="firedrill")
+    shown = test.selectbox("rules-example-firedrill")._widget_state
+    test.file_uploader[0].upload(MINE.name, MINE.body.encode()).run()
+    assert address(test) == MINE.id
+    assert address(late(test, shown)) == MINE.id
+    test.selectbox(f"rules-example-{MINE.id}").set_value("firedrill").run()
+    picker = test.selectbox("rules-example-firedrill").set_value("mlops")
+    chosen = picker._widget_state
+    picker.run()
+    assert address(test) == "mlops"
+    test.file_uploader[0].upload("other.yml", MINE.body.encode()).run()
+    assert address(late(test, chosen)) == RuleText("other.yml", MINE.body).id
+    assert "**other.yml**" in said(test)
+
+
+def test_a_late_browser_does_not_bring_back_an_upload(open_page: Open, book: Rulebook) -> None:
+    """Nor does a field with an example's own text make the example a text of one's own."""
+    test = opened(open_page, book, rules="firedrill")
+    uploader = test.file_uploader[0].upload(MINE.name, MINE.body.encode())
+    uploader.run()
+    assert address(test) == MINE.id
+    test.selectbox(f"rules-example-{MINE.id}").set_value("gateway").run()
+    area = test.text_area[0]._widget_state
+    test.session_state["rules-step"] = "Check"
+    test.run()
+    assert address(test) == "gateway"
+    assert address(late(test, area, uploader=uploader)) == "gateway"
+    assert not test.exception
 
 
 def test_an_address_that_is_not_known_any_more_says_so(open_page: Open, book: Rulebook) -> None:
