@@ -25,6 +25,7 @@ from faults.drills.judge.judge import Judge
 from faults.drills.judge.questions import Found
 from faults.drills.judge.remote_write import EARLIEST_MS, LATEST_MS, samples_of
 from faults.drills.virtual.recording import STALE_BITS, Labels
+from tests.levels import thorough
 from tests.unit.faults.judged_series import recording, rules_of
 
 _BASE_MS = 40_000_000_000
@@ -181,6 +182,7 @@ def test_two_judges_at_once_do_not_see_each_other() -> None:
         assert len(other.judge(gap, [rules]).phases[0].alerts[0].lives) == 2
 
 
+@thorough
 def test_the_engine_and_its_folder_are_gone_when_we_are_killed(tmp_path: Path) -> None:
     """Kill -9 leaves neither a process nor a folder; leaving the block, by an interrupt too, does not either."""
     program = (

@@ -17,6 +17,7 @@ import pytest
 
 from faults.drills.wire import TrafficSettings
 from faults.traffic.load import LoadPlan, LoadReport, run_load
+from tests.levels import thorough
 from tests.ports import free_port
 
 DEADLINE_S = 200.0
@@ -66,7 +67,7 @@ def total(url: str, metric: str, model: str) -> float:
     return sum(float(value) for value in re.findall(series, httpx.get(f"{url}/metrics").text, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [MODELS[0], *(pytest.param(one, marks=thorough) for one in MODELS[1:])])
 def test_the_services_drift_check_agrees(service_url: str, model: str) -> None:
     """No usual request counts as drifted, and confidence is healthy; every strange request counts; all are answered."""
     usual = send(service_url, model, ood_share=0.0)

@@ -30,6 +30,7 @@ from stack.hostmetrics.errors import BadAddress
 from stack.hostmetrics.families import COLLECTOR_DURATION, COLLECTOR_SUCCESS, TIME, Reading
 from stack.probes import probe_now
 from stack.provision import ProgramMissing, provision
+from tests.levels import thorough
 from tests.ports import free_port
 from tests.realprom import running_prometheus
 
@@ -115,6 +116,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Metric], d
         return parse(get(ours)[1]), parse(get(port)[1])
 
 
+@thorough
 @pytest.mark.live
 def test_every_metric_is_one_of_node_exporters(both: tuple[dict[str, Metric], dict[str, Metric]]) -> None:
     """Names, types, help texts and labels are the same; what dashboards ask for is there."""

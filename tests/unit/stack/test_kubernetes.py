@@ -25,6 +25,7 @@ from stack.rules import promtool
 from stack.rules.errors import BadRuleFile
 from stack.rules.file import RuleFile
 from stack.rules.read import load_rules, read_rules
+from tests.levels import thorough
 from tests.realprom import answering, running_prometheus
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -314,6 +315,7 @@ def snake(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return {re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", key): value for key, value in mapping.items()}
 
 
+@thorough
 @pytest.mark.live
 def test_real_prometheus_scrapes_what_the_manifests_say(tmp_path: Path) -> None:
     """Of a pod's targets the annotated port is kept, and `endpoint` stays the service's own under the operator.

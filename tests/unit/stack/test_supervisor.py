@@ -51,6 +51,7 @@ def component_state(home: Home, name: str) -> str:
     return next(component.state for component in read_status(home).components if component.name == name)
 
 
+@thorough
 def test_components_that_ignore_sigterm_are_killed_in_time(home: Home, offset: int) -> None:
     """Children that do not listen to SIGTERM do not keep ``down`` from ending within 5 s."""
     started = native.up(options(home, offset, "DEAF"), detach=True)

@@ -75,6 +75,7 @@ def test_a_disk_that_others_fill_is_reported_over_both_protocols_and_then_it_goe
         assert store.health()["status"] == "healthy"
 
 
+@thorough
 def test_a_disk_that_is_full_at_the_start_is_reported_and_waited_for(tmp_path: Path) -> None:
     """The store starts without a database, says so, and makes one when there is room."""
     home = tmp_path / "home"
