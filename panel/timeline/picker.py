@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from panel import formats, widgets
 from panel.sources import Sources
@@ -17,7 +18,7 @@ from panel.timeline.range import LONGEST_S, PRESETS_S, TimeRange, usual
 
 FIXED = "custom"
 _LAST, _FROM, _TO = "last", "from", "to"
-_KEPT = "fd-kept-range"
+_KEPT, _KEPT_ON = "fd-kept-range", "fd-kept-range-on"
 _FIELD_PX = 180
 
 
@@ -39,6 +40,7 @@ def picked(sources: Sources) -> TimeRange:
         )
         chosen = TimeRange(last_s=lengths[last]) if last in lengths else _fixed(now) or default
     st.session_state[_KEPT] = {name: st.session_state[name] for name in (_LAST, _FROM, _TO) if name in st.session_state}
+    st.session_state[_KEPT_ON] = _page()
     return chosen
 
 
@@ -87,10 +89,20 @@ def _prepare(lengths: dict[str, float], now: float, usual_length: str) -> None:
                 _set(name, formats.day_and_clock(at))
 
 
+def _page() -> str:
+    """Return which page is drawn."""
+    context = get_script_run_ctx()
+    return context.page_script_hash if context is not None else ""
+
+
 def _carry_over(usual_length: str) -> None:
-    """Give the fields of another page, which know only what they are given, what those of the last one held."""
+    """Give the fields of another page, which know only what they are given, what those of the last one held.
+
+    That is what was drawn there: a browser that lagged behind has perhaps sent what its fields said before.
+    """
+    come_from_another = st.session_state.get(_KEPT_ON, _page()) != _page()
     for name in (_LAST, _FROM, _TO):
-        known = st.session_state.get(name, usual_length)
+        known = (_kept() if come_from_another else st.session_state).get(name, usual_length)
         if known != usual_length and name not in st.query_params:
             _set(name, known)
 

@@ -49,6 +49,20 @@ def test_two_moments_make_a_range_that_does_not_move(open_page: Open) -> None:
     assert 120.0 in asked([(each.path, each.query) for each in world.asked])
 
 
+def test_the_next_page_shows_what_the_last_one_showed(open_page: Open) -> None:
+    """Also where the browser has said the usual length once more, which its field showed before."""
+    start, end = (formats.day_and_clock(time.time() - back) for back in (200, 80))
+    test = open_page(lively(), **{"from": start, "to": end})
+    assert chosen(test) == "custom"
+    test.query_params.clear()
+    test.session_state["last"] = "5m"
+    test.session_state["fd-kept-range-on"] = "the page before"
+    test.run()
+    assert not test.exception
+    assert chosen(test) == "custom"
+    assert (test.text_input("from").value, test.text_input("to").value) == (start, end)
+
+
 @pytest.mark.parametrize(
     ("start", "end", "problem"),
     [("soon", "12:00", "`soon` is not a time"), ("2026-11-21 12:00", "2026-11-21 11:00", "ends before it begins")],
