@@ -109,7 +109,7 @@ class _Drawer:
                 st.html(f'<div class="fd-ptitle">{markup.text(panel.title)}</div>', width="stretch")
                 label = f":material/info: About {panel.title}"
                 about = st.popover(label, type="tertiary", key=f"about-{key}", on_change="rerun")
-                if about.open:  # what stands in those that are closed was a third of all that this page sent
+                if about.open:  # what stands in those that are closed was a quarter of all that this page sent
                     with about:
                         self._about(panel, answers, key)
             self._body(panel, answers, key)
